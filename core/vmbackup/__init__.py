@@ -1,0 +1,1 @@
+"""Backups of XenServer and XCP-ng virtual machines."""

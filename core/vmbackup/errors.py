@@ -1,0 +1,153 @@
+"""Everything that vmbackup raises on purpose, and the exit code that each becomes.
+
+    VmbackupError                    1   never raised itself
+    ├── ConfigError                  2   the configuration or the command line is wrong
+    │   ├── PluginError              2   a plugin that is named is missing, or did not load
+    │   └── PlanError                2   the job cannot be resolved against the pool
+    ├── BackupError                  4   one VM's backup failed (3 when others succeeded)
+    │   ├── PoolError                4   XAPI answered with an error code
+    │   ├── TransferError            4   the connection to the pool broke, or its task failed
+    │   ├── ImageError               4   the bytes are not a whole image
+    │   └── TargetError              4   the target could not do what was asked
+    │       ├── KeyRefused           4   the key is not one that a target takes
+    │       ├── KeyExists            4   something is stored under the key already
+    │       └── KeyMissing           4   nothing is stored under the key
+    ├── RestoreError                 4   a backup could not be brought back
+    ├── TargetNotProven             10   the target is not the one that the configuration names
+    ├── LockHeld                    11   another run of the job is under way
+    ├── LoginRefused                12   the pool refused the credentials
+    │   └── Untrusted               12   the pool's certificate is not the trusted one
+    └── VerificationFailed          13   a stored backup is not what its manifest says
+
+`Interrupted` stands outside the tree: it is a signal on its way out, and no `except VmbackupError` may stop it.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class VmbackupError(Exception):
+    """A failure that the user can understand and act on: shown as one message, without a traceback."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, advice: str = "") -> None:
+        """`message` says what happened and where, `advice` what to do about it."""
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+    @property
+    def code(self) -> str:
+        """A short name for machines: XAPI's error code where there is one, else the class."""
+        return type(self).__name__
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.advice}" if self.advice else self.message
+
+
+class ConfigError(VmbackupError):
+    """The configuration or the command line is wrong; nothing has been done."""
+
+    exit_code = 2
+
+
+class PluginError(ConfigError):
+    """A plugin that the configuration names is missing, did not load, or was given settings it does not take."""
+
+
+class PlanError(ConfigError):
+    """The job cannot be resolved against the pool's inventory."""
+
+
+class BackupError(VmbackupError):
+    """One VM's backup failed; the other VMs go on."""
+
+    exit_code = 4
+
+
+class PoolError(BackupError):
+    """XAPI answered a call or a task with an error code."""
+
+    def __init__(self, message: str, *, xapi_code: str, parameters: Sequence[str] = (), advice: str = "") -> None:
+        """`xapi_code` and `parameters` as XAPI sent them (xapi: api_errors.ml)."""
+        super().__init__(message, advice=advice)
+        self.xapi_code = xapi_code
+        self.parameters = tuple(parameters)
+
+    @property
+    def code(self) -> str:
+        """XAPI's own error code."""
+        return self.xapi_code
+
+
+class TransferError(BackupError):
+    """The connection to the pool broke, or the pool says that a transfer did not succeed."""
+
+
+class ImageError(BackupError):
+    """The bytes are not a whole image."""
+
+    def __init__(self, message: str, *, position: int, advice: str = "") -> None:
+        """`position` is the offset, in bytes of the (decompressed) stream, at which this was found."""
+        super().__init__(f"{message} (at byte {position:,} of the image)", advice=advice)
+        self.position = position
+
+
+class TargetError(BackupError):
+    """The target could not do what was asked: full, gone, read-only, refused."""
+
+
+class KeyRefused(TargetError):
+    """The key is not one that a target takes."""
+
+
+class KeyExists(TargetError):
+    """Something is stored under the key already; it stays as it is."""
+
+
+class KeyMissing(TargetError):
+    """Nothing is stored under the key."""
+
+
+class RestoreError(VmbackupError):
+    """A backup could not be brought back into the pool; what had been made is gone again."""
+
+    exit_code = 4
+
+
+class TargetNotProven(VmbackupError):
+    """The target does not prove to be the one that the configuration names; nothing was written to it."""
+
+    exit_code = 10
+
+
+class LockHeld(VmbackupError):
+    """Another run of the same job is under way."""
+
+    exit_code = 11
+
+
+class LoginRefused(VmbackupError):
+    """The pool refused the credentials."""
+
+    exit_code = 12
+
+
+class Untrusted(LoginRefused):
+    """The pool's certificate is not the one that is trusted."""
+
+
+class VerificationFailed(VmbackupError):
+    """A stored backup is not what its manifest says."""
+
+    exit_code = 13
+
+
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM has arrived: clean up and end with 128 + `signal_number`."""
+
+    def __init__(self, signal_number: int) -> None:
+        """`signal_number` as the operating system counts them (2: SIGINT, 15: SIGTERM)."""
+        super().__init__(signal_number)
+        self.signal_number = signal_number
