@@ -1,4 +1,4 @@
-"""The formats of images: each one's check reads the bytes while they pass and says at their end whether they are whole."""
+"""The formats of images: a check reads the bytes while they pass and says at their end whether they are whole."""
 
 from vmbackup.images.check import DiskEvidence, Evidence, ImageCheck
 

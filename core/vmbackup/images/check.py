@@ -40,7 +40,7 @@ class ImageCheck(ABC):
 
     @abstractmethod
     def feed(self, piece: Buffer) -> Buffer:
-        """Look at `piece` and return what of it is to be stored: all, or less where the stream is longer than the image.
+        """Look at `piece` and return what of it is to be stored: less than all where the stream outlasts the image.
 
         Raises ImageError as soon as the bytes cannot be a whole image any more.
         """
