@@ -1,1 +1,87 @@
-"""Backups of XenServer and XCP-ng virtual machines."""
+"""Backups of XenServer and XCP-ng virtual machines, extended by plugins.
+
+What this module exports is all that a plugin may import, and the whole promise: the rest of the package may move.
+"""
+
+from typing_extensions import Buffer
+
+from vmbackup.contracts import (
+    Compressor,
+    Entry,
+    Export,
+    Leftover,
+    Method,
+    Notifier,
+    Plugin,
+    Reporter,
+    Scratch,
+    Stored,
+    Target,
+)
+from vmbackup.errors import (
+    BackupError,
+    ConfigError,
+    ImageError,
+    KeyExists,
+    KeyMissing,
+    KeyRefused,
+    PlanError,
+    TargetError,
+    TargetNotProven,
+    VmbackupError,
+)
+from vmbackup.images import DiskEvidence, Evidence, ImageCheck
+from vmbackup.keys import check_key
+from vmbackup.manifest import Manifest
+from vmbackup.markers import hookimpl
+from vmbackup.models import VIF, VM, Disk, Pool
+from vmbackup.results import Backup, Failure, Outcome, Removal, Report, Run, VMResult, exit_code
+from vmbackup.settings import NoSettings, Secret, Settings
+from vmbackup.version import __version__
+
+__all__ = [
+    "VIF",
+    "VM",
+    "Backup",
+    "BackupError",
+    "Buffer",
+    "Compressor",
+    "ConfigError",
+    "Disk",
+    "DiskEvidence",
+    "Entry",
+    "Evidence",
+    "Export",
+    "Failure",
+    "ImageCheck",
+    "ImageError",
+    "KeyExists",
+    "KeyMissing",
+    "KeyRefused",
+    "Leftover",
+    "Manifest",
+    "Method",
+    "NoSettings",
+    "Notifier",
+    "Outcome",
+    "PlanError",
+    "Plugin",
+    "Pool",
+    "Removal",
+    "Report",
+    "Reporter",
+    "Run",
+    "Scratch",
+    "Secret",
+    "Settings",
+    "Stored",
+    "Target",
+    "TargetError",
+    "TargetNotProven",
+    "VMResult",
+    "VmbackupError",
+    "__version__",
+    "check_key",
+    "exit_code",
+    "hookimpl",
+]

@@ -1,0 +1,206 @@
+"""The kinds of plugin that a configuration names: what each must do, and what the core promises in return.
+
+A plugin is a class with a `name` and a `Settings` model. The registry makes one object of it for each section of the
+configuration that names it, with the section's label and its validated settings. What a plugin raises is written into
+the report under its label; retry, throttling and dry run are the core's business, never a plugin's.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import ClassVar, Generic, Protocol, Self, TypeVar
+
+from typing_extensions import Buffer
+
+from vmbackup.images import ImageCheck
+from vmbackup.models import VM, Disk
+from vmbackup.results import Report
+from vmbackup.settings import NoSettings, Settings
+
+S = TypeVar("S", bound=Settings)
+
+
+class Plugin(ABC, Generic[S]):
+    """Base of every kind. `kind` is set by the kind, `name` is what the configuration says after `type` or `with`."""
+
+    kind: ClassVar[str]
+    name: ClassVar[str]
+    Settings: ClassVar[type[Settings]] = NoSettings
+
+    def __init__(self, label: str, settings: S) -> None:
+        """`label` is the section's own name, `settings` an instance of this class's `Settings`."""
+        self.label = label
+        self.settings = settings
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file that lies whole on a target, and its size in bytes as the target reports it."""
+
+    key: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing below a prefix: a file with its size in bytes, or a folder (`size` is None). `key` is the whole key."""
+
+    key: str
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """Part of a file that was never finished; `token` is how the target finds it again, `modified` is UTC."""
+
+    key: str
+    token: str
+    size: int
+    modified: datetime
+
+
+class Target(Plugin[S]):
+    """Keeps files under keys. Called from several threads at once; entered before the first use, left after the last.
+
+    A target raises TargetError (or one of its kinds) for whatever goes wrong outside of it, with a message that names
+    the key and the cause; anything else that it raises is taken for a bug in it.
+    """
+
+    kind = "target"
+
+    def __enter__(self) -> Self:
+        """Make the storage reachable: mount, connect, open."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        """Undo what entering did."""
+
+    @abstractmethod
+    def store(self, key: str, chunks: Iterable[Buffer]) -> Stored:
+        """Keep the bytes under `key`, all or nothing, flushed before it is seen there, and report its size.
+
+        A chunk is read-only and valid until the next is asked for. If `chunks` raises, nothing stays and the same
+        error goes on. Raises KeyExists, and changes nothing, if something is stored there; KeyRefused for a bad key.
+        """
+
+    @abstractmethod
+    def stat(self, key: str) -> Stored | None:
+        """What lies under `key`, or None."""
+
+    @abstractmethod
+    def fetch(self, key: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """The bytes under `key` from `offset` on, `length` of them or to the end. Raises KeyMissing."""
+
+    @abstractmethod
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """Files and folders directly below the folder `prefix`, in any order; nothing if there is no such folder.
+
+        Unfinished files, links and names that are no keys are left out. A listing that fails raises; it is never short.
+        """
+
+    @abstractmethod
+    def delete(self, key: str) -> None:
+        """Remove what lies under `key` and the folders that this leaves empty; nothing there is no error."""
+
+    @abstractmethod
+    def free(self) -> int | None:
+        """Bytes that may still be stored, or None where nobody knows."""
+
+    @abstractmethod
+    def leftovers(self) -> Iterator[Leftover]:
+        """Files that a dead process left unfinished; those that a living one is writing may be among them."""
+
+    @abstractmethod
+    def discard(self, leftover: Leftover) -> None:
+        """Remove an unfinished file; one that is gone is no error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What a method wants streamed out of the pool, and how the bytes are proven.
+
+    `handler` and `query` are the HTTP request, without session and task; `image` is the file's name; `check` makes the
+    check that the bytes pass through; `disks` are those that the image holds, paired with the VM's own: (exported,
+    original); `packed` names the compression that the host applies, if any; `subject` is the reference of the VM record
+    whose metadata describes the backup.
+    """
+
+    handler: str
+    query: Mapping[str, str]
+    image: str
+    check: Callable[[], ImageCheck]
+    disks: tuple[tuple[Disk, Disk], ...]
+    subject: str
+    packed: str | None = None
+
+
+class Scratch(Protocol):
+    """What a method may make in the pool for one backup.
+
+    Each thing is written to the journal before it is made, marked as ours once it is there, and unmade by the core
+    whatever happens, in this run or the next.
+    """
+
+    def snapshot_vm(self, vm: VM) -> VM:
+        """Snapshot all disks of `vm` and return the snapshot, no template any more, with its disks."""
+
+    def snapshot_disk(self, disk: Disk) -> Disk:
+        """Snapshot one disk of a VM and return the snapshot."""
+
+
+class Method(Plugin[S]):
+    """How one VM becomes one image: `vm-export` and `vdi-export` are two of this kind."""
+
+    kind = "method"
+
+    @abstractmethod
+    def disks(self, vm: VM) -> tuple[Disk, ...]:
+        """The disks of `vm` that a backup holds. Raises PlanError, with the reason, if it cannot be backed up so."""
+
+    @abstractmethod
+    def begin(self, scratch: Scratch, vm: VM, packing: str | None) -> Export:
+        """Make in the pool what the export needs. `packing` is the compression that is asked of the host, if any."""
+
+    def estimate(self, vm: VM) -> int:
+        """Bytes that the pool will send at most, before compression."""
+        return sum(disk.virtual_size for disk in self.disks(vm))
+
+
+class Compressor(Plugin[S]):
+    """Makes streams smaller. `suffix` ends the file's name, `unpack` are the shell words that undo it for a person."""
+
+    kind = "compressor"
+    suffix: ClassVar[str]
+    unpack: ClassVar[str]
+
+    @abstractmethod
+    def compress(self, chunks: Iterable[Buffer]) -> Iterator[Buffer]:
+        """The compressed stream; if `chunks` raises, so does this, before any end mark is given out."""
+
+    @abstractmethod
+    def decompress(self, chunks: Iterable[Buffer]) -> Iterator[Buffer]:
+        """What was compressed, whatever the settings were then. Raises ImageError for a damaged or short stream."""
+
+
+class Reporter(Plugin[S]):
+    """Writes a report somewhere."""
+
+    kind = "reporter"
+
+    @abstractmethod
+    def write(self, report: Report) -> None:
+        """Called once at the end of each run, whatever came of it."""
+
+
+class Notifier(Plugin[S]):
+    """Tells somebody about a run."""
+
+    kind = "notifier"
+
+    @abstractmethod
+    def notify(self, report: Report) -> None:
+        """Called once at the end of each run of a job that names this notifier. Raises when nobody could be told."""

@@ -1,0 +1,119 @@
+"""What vmbackup writes about a backup: `begun.json` first, `manifest.json` last, and the target's own identity.
+
+All of it is read back as hostile input, for whoever can write to the target can write one.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from vmbackup.keys import check_key
+
+MANIFEST = "manifest.json"
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Uuid = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+Size = Annotated[int, Field(ge=0, le=2**63)]
+Name = Annotated[str, AfterValidator(check_key)]
+Utc = Annotated[datetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+
+
+class Fact(BaseModel):
+    """Base of what is written to a target: frozen; unknown fields are left to the later version that wrote them."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class StoredFile(Fact):
+    """One file of a backup; `name` is its key below the backup's folder.
+
+    `sha256` and `size` are of the bytes as they lie there, `content_sha256` and `content_size` of the same before our
+    compression. `packed_by` says who compressed it: us, the host in the pool, or nobody.
+    """
+
+    role: Literal["image", "metadata", "guide", "pool-database"]
+    name: Name
+    size: Size
+    sha256: Sha256
+    content_sha256: Sha256
+    content_size: Size
+    compressor: str | None = None
+    packed_by: Literal["vmbackup", "host"] | None = None
+
+
+class ImageDisk(Fact):
+    """One disk inside the image; see `vmbackup.images.DiskEvidence` for what the figures mean."""
+
+    uuid: str
+    name: str = ""
+    position: int
+    device: str = ""
+    virtual_size: Size
+    blocks: Size
+    data_bytes: Size
+    blocks_digest: str
+    original_uuid: Uuid
+
+
+class Image(Fact):
+    """What was proven of the image while it was written; `size` in bytes, decompressed."""
+
+    format: Literal["xva", "raw", "vhd"]
+    size: Size
+    disks: tuple[ImageDisk, ...]
+
+
+class PoolFact(Fact):
+    """The pool that a backup comes from."""
+
+    uuid: Uuid
+    name: str
+    product: str
+    version: str
+
+
+class VMFact(Fact):
+    """The VM that a backup is of, as it was when the snapshot was taken."""
+
+    uuid: Uuid
+    name: str
+    power_state: str
+
+
+class Manifest(Fact):
+    """One generation of one backup. Times are UTC; `vm` and `image` are absent for a dump of the pool database."""
+
+    vmbackup_manifest: Literal[1] = 1
+    generation: Annotated[int, Field(ge=1)] = 1
+    run_id: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
+    installation: Uuid
+    written_by: str
+    job: str
+    method: str
+    pool: PoolFact
+    vm: VMFact | None
+    image: Image | None
+    started: Utc
+    snapshot_time: Utc
+    finished: Utc
+    files: tuple[StoredFile, ...]
+
+
+class Begun(Fact):
+    """`begun.json`: who has begun a backup in this folder, written before everything else."""
+
+    vmbackup_begun: Literal[1] = 1
+    installation: Uuid
+    run_id: str
+    host: str
+    boot_id: str
+    started: Utc
+
+
+class Identity(Fact):
+    """`vmbackup-target.json` at the root of a target: proof that this is the target that the configuration names."""
+
+    vmbackup_target: Literal[1] = 1
+    id: Uuid
+    label: str
+    created: Utc

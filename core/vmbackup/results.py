@@ -1,0 +1,155 @@
+"""What came of a run: told to listeners, written to the target, printed. Pure data, and pure decisions about it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from vmbackup.errors import VmbackupError
+from vmbackup.manifest import Manifest
+from vmbackup.models import Pool
+
+ALL_GOOD, SOME_FAILED, ALL_FAILED, WARNED = 0, 3, 4, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run of a job while it is under way; `started` is UTC."""
+
+    id: str
+    job: str
+    pool: Pool
+    started: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why something failed: the step, a code for machines (XAPI's where there is one), and words for people.
+
+    `exit_code` is the one that documents this failure where it stopped everything.
+    """
+
+    step: str
+    code: str
+    message: str
+    advice: str = ""
+    exit_code: int = 1
+
+    @classmethod
+    def of(cls, step: str, error: BaseException) -> "Failure":
+        """Describe `error`; one that is not ours is a fault of ours, and its class is its code."""
+        if isinstance(error, VmbackupError):
+            return cls(step, error.code, error.message, error.advice, error.exit_code)
+        return cls(step, type(error).__name__, f"{type(error).__name__}: {error}", "This is a bug: please report it.")
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup in a target's repository: it exists because its manifest does. `folder` is the key above its files."""
+
+    target: str
+    folder: str
+    manifest: Manifest
+
+    @property
+    def address(self) -> str:
+        """How the command line names it: `TARGET:VM@TIME-RUN`."""
+        what = self.manifest.vm.name if self.manifest.vm else "pool-database"
+        return f"{self.target}:{what}@{self.folder.rsplit('/', 1)[-1]}"
+
+    @property
+    def size(self) -> int:
+        """What it takes on the target, in bytes, without the small files that name it."""
+        return sum(file.size for file in self.manifest.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one VM on one target: a backup, or a failure."""
+
+    target: str
+    backup: Backup | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VMResult:
+    """What came of one VM: an outcome for each target. Durations in seconds, `read` the bytes that the pool sent.
+
+    `warnings` are what went wrong without harm to the backup, such as a snapshot that could not be removed yet.
+    """
+
+    vm: str
+    uuid: str
+    method: str
+    started: datetime
+    seconds: float
+    read: int
+    outcomes: tuple[Outcome, ...]
+    warnings: tuple[Failure, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """Whether every target holds a proven backup."""
+        return all(outcome.backup for outcome in self.outcomes)
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A backup that retention has removed, or tried to, and why it could go."""
+
+    target: str
+    folder: str
+    reason: str
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """A VM of the inventory and the job that takes it, or none."""
+
+    vm: str
+    uuid: str
+    taken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A run from its start to its end, in UTC: what every reporter and notifier is given."""
+
+    run: Run
+    finished: datetime
+    targets: tuple[str, ...]
+    results: tuple[VMResult, ...]
+    failures: tuple[Failure, ...] = ()
+    warnings: tuple[Failure, ...] = ()
+    removals: tuple[Removal, ...] = ()
+    inventory: tuple[Covered, ...] = ()
+    interrupted: int | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> int:
+        """How many things that the job names have failed, on whatever target."""
+        return sum(not result.good for result in self.results) + len(self.failures)
+
+    @property
+    def succeeded(self) -> int:
+        """How many VMs have a proven backup on every target."""
+        return sum(result.good for result in self.results)
+
+    @property
+    def all_warnings(self) -> tuple[Failure, ...]:
+        """The warnings of the run and of its VMs, and the removals that failed."""
+        of_vms = tuple(warning for result in self.results for warning in result.warnings)
+        return self.warnings + of_vms + tuple(removal.failure for removal in self.removals if removal.failure)
+
+
+def exit_code(report: Report, *, strict: bool = False) -> int:
+    """Return the documented exit code of a run; `strict` turns warnings into 5."""
+    if report.interrupted is not None:
+        return 128 + report.interrupted
+    if not report.results and report.failures:
+        return report.failures[0].exit_code
+    if report.failed:
+        some = any(outcome.backup for result in report.results for outcome in result.outcomes)
+        return SOME_FAILED if some else ALL_FAILED
+    return WARNED if strict and report.all_warnings else ALL_GOOD
