@@ -17,6 +17,7 @@
     ├── LockHeld                    11   another run of the job is under way
     ├── LoginRefused                12   the pool refused the credentials
     │   └── Untrusted               12   the pool's certificate is not the trusted one
+    ├── NotifyError                  1   a report could not be delivered to somebody
     └── VerificationFailed          13   a stored backup is not what its manifest says
 
 `Interrupted` stands outside the tree: it is a signal on its way out, and no `except VmbackupError` may stop it.
@@ -136,6 +137,10 @@ class LoginRefused(VmbackupError):
 
 class Untrusted(LoginRefused):
     """The pool's certificate is not the one that is trusted."""
+
+
+class NotifyError(VmbackupError):
+    """A report did not reach everybody whom it should: not sent, or not written. The run itself is none the worse."""
 
 
 class VerificationFailed(VmbackupError):
