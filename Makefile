@@ -1,22 +1,37 @@
 # The commands of the README; each installs what it needs into .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
+DIR ?=
 
-.PHONY: demo test check unit integration bench clean
+.PHONY: demo test check integration bench clean
 
 demo: .venv/installed
-	$(BIN)/vmbackup demo
+	$(BIN)/vmbackup demo $(if $(DIR),--dir $(DIR))
 
-test: check integration
+test: .venv/installed lint
+	@command -v mke2fs >/dev/null || { echo "e2fsprogs is missing: apt-get install e2fsprogs" >&2; exit 1; }
+	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term tests
 
-check: .venv/installed
+# The quick part: lint, types and unit tests.
+check: .venv/installed lint
+	$(BIN)/pytest -n auto tests/core tests/plugins
+
+.PHONY: lint
+lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest tests/core tests/plugins
+
+bench: .venv/installed
+	PYTHONPATH=. $(BIN)/python benchmarks/bench.py
+
+clean:
+	rm -rf .venv dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' || { echo "venv is missing: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable '.[dev]'
-	touch $@
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@

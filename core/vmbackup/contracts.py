@@ -116,7 +116,7 @@ class Target(Plugin[S]):
 
     @abstractmethod
     def discard(self, leftover: Leftover) -> None:
-        """Remove an unfinished file; one that is gone is no error."""
+        """Remove an unfinished file and the folders that this leaves empty; one that is gone is no error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +156,8 @@ class Method(Plugin[S]):
     """How one VM becomes one image: `vm-export` and `vdi-export` are two of this kind."""
 
     kind = "method"
+    packings: ClassVar[frozenset[str]] = frozenset()
+    """The compressions that the pool's host can apply to this export."""
 
     @abstractmethod
     def disks(self, vm: VM) -> tuple[Disk, ...]:

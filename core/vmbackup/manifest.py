@@ -3,19 +3,35 @@
 All of it is read back as hostile input, for whoever can write to the target can write one.
 """
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from vmbackup.keys import check_key
 
-MANIFEST = "manifest.json"
+MANIFEST, BEGUN, TRASH = "manifest.json", "begun.json", "trash.json"
+IDENTITY = "vmbackup-target.json"
+# Every name that a backup's folder may hold; whatever else lies there is somebody else's and is never removed.
+OURS = re.compile(
+    r"(image|disk-[0-9]+|pool)\.[a-z0-9.]+|ova\.xml|vm\.cfg|DISK-[A-Za-z0-9]+/(vbd|vdi)\.cfg|VIFs/vif-[A-Za-z0-9]+\.cfg"
+    r"|SHA256SUMS(\.[0-9]+)?|RESTORE(\.[0-9]+)?\.txt|(manifest(\.[0-9]+)?|begun|trash|[a-z]+-[0-9TZ]+)\.json"
+)
+
+
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time beyond the calendar") from None
+
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Uuid = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 Size = Annotated[int, Field(ge=0, le=2**63)]
 Name = Annotated[str, AfterValidator(check_key)]
-Utc = Annotated[datetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+Utc = Annotated[AwareDatetime, AfterValidator(_utc)]
 
 
 class Fact(BaseModel):
@@ -117,3 +133,16 @@ class Identity(Fact):
     id: Uuid
     label: str
     created: Utc
+
+
+def manifest_generation(name: str) -> int:
+    """Return the generation that a file's name says that it is the manifest of, or 0 for any other file."""
+    if name == MANIFEST:
+        return 1
+    match = re.fullmatch(r"manifest\.([1-9][0-9]{0,5})\.json", name)
+    return int(match[1]) if match else 0
+
+
+def is_ours(name: str) -> bool:
+    """Whether a file of that name, below the folder of a backup, is one that vmbackup writes there."""
+    return OURS.fullmatch(name) is not None

@@ -7,6 +7,8 @@ from vmbackup.errors import VmbackupError
 from vmbackup.manifest import Manifest
 from vmbackup.models import Pool
 
+# The step before the first VM: what fails there stops everything, and has an exit code of its own.
+PREPARE = "prepare"
 ALL_GOOD, SOME_FAILED, ALL_FAILED, WARNED = 0, 3, 4, 5
 
 
@@ -89,7 +91,7 @@ class VMResult:
     @property
     def good(self) -> bool:
         """Whether every target holds a proven backup."""
-        return all(outcome.backup for outcome in self.outcomes)
+        return bool(self.outcomes) and all(outcome.backup for outcome in self.outcomes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ def exit_code(report: Report, *, strict: bool = False) -> int:
     """Return the documented exit code of a run; `strict` turns warnings into 5."""
     if report.interrupted is not None:
         return 128 + report.interrupted
-    if not report.results and report.failures:
+    if not report.results and report.failures and report.failures[0].step == PREPARE:
         return report.failures[0].exit_code
     if report.failed:
         some = any(outcome.backup for result in report.results for outcome in result.outcomes)

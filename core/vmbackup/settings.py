@@ -59,7 +59,8 @@ class SecretSource(Settings):
                     f"the secret is the systemd credential {self.credential!r}, but this process was given none",
                     advice="Start it from a unit with LoadCredential=, or take the secret from a file.",
                 )
-            return _from_file(Path(folder) / self.credential)
+            # Its mode says nothing: systemd lets a service's user read it by an ACL, which shows as the group's bits.
+            return _read(Path(folder) / self.credential)
         return _from_command(self.command or ())
 
 
@@ -72,16 +73,24 @@ Secret = Annotated[SecretSource, BeforeValidator(_source)]
 
 def _from_file(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise ConfigError(
-                    f"{path}: others than its owner may read this secret (mode {stat.S_IMODE(mode):04o})",
-                    advice=f"chmod 600 {path}",
-                )
-            return file.read().rstrip("\r\n")
-    except (OSError, UnicodeError) as error:
-        raise ConfigError(f"{path}: the secret cannot be read: {error}") from error
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise ConfigError(f"{path}: the secret cannot be read: {error.strerror}") from error
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(
+            f"{path}: others than its owner may read this secret (mode {stat.S_IMODE(mode):04o})",
+            advice=f"chmod 600 {path}",
+        )
+    return _read(path)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise ConfigError(f"{path}: the secret cannot be read: {error.strerror}") from error
+    except UnicodeError:
+        raise ConfigError(f"{path}: the secret is not text in UTF-8") from None
 
 
 def _from_environment(name: str) -> str:

@@ -1,0 +1,102 @@
+"""What backups are made with, the same for every VM of a run, and how what they write is described."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from vmbackup.contracts import Compressor
+from vmbackup.journal import Journal
+from vmbackup.keys import folder_name
+from vmbackup.listeners import Listeners
+from vmbackup.manifest import Begun, Image, Manifest, PoolFact, StoredFile, VMFact
+from vmbackup.models import VM, Pool
+from vmbackup.repository import Repository
+from vmbackup.results import Run
+from vmbackup.settings import Settings
+from vmbackup.state import Installation
+from vmbackup.stream import Meter
+from vmbackup.version import __version__
+from vmbackup.watch import Watcher
+from vmbackup.xapi.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """How images are compressed: by the pool's host, by a compressor of ours in the stream, or not at all."""
+
+    host: str | None = None
+    compressor: Compressor[Settings] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What backups are made with: the same for every VM of a run."""
+
+    run: Run
+    session: Session
+    journal: Journal
+    repository: Repository
+    installation: Installation
+    packing: Packing
+    listeners: Listeners
+    watcher: Watcher
+
+    def begun(self, started: datetime) -> Begun:
+        """Say who begins a folder on the target."""
+        here = self.installation
+        return Begun(installation=here.id, run_id=self.run.id, host=here.host, boot_id=here.boot_id, started=started)
+
+    def manifest(
+        self,
+        *,
+        method: str,
+        started: datetime,
+        snapshot_time: datetime,
+        vm: VM | None,
+        image: Image | None,
+        files: Iterable[StoredFile],
+    ) -> Manifest:
+        """Put a manifest together; it is finished now."""
+        pool = self.run.pool
+        return Manifest(
+            run_id=self.run.id,
+            installation=self.installation.id,
+            written_by=f"vmbackup {__version__}",
+            job=self.run.job,
+            method=method,
+            pool=PoolFact(uuid=pool.uuid, name=pool.name, product=pool.product, version=pool.version),
+            vm=VMFact(uuid=vm.uuid, name=vm.name, power_state=vm.power_state) if vm else None,
+            image=image,
+            started=started,
+            snapshot_time=snapshot_time,
+            finished=datetime.now(UTC),
+            files=tuple(files),
+        )
+
+    def store_small(self, folder: str, role: str, name: str, data: bytes) -> StoredFile:
+        """Store a small file of a backup and describe it for the manifest."""
+        meter = Meter([data])
+        self.repository.store(f"{folder}/{name}", meter)
+        return stored_file(role, name, meter, meter)
+
+
+def stored_file(role: str, name: str, content: Meter, stored: Meter, compressor: str | None = None) -> StoredFile:
+    """Describe a stored file by what went into our compression and what came out of it."""
+    return StoredFile.model_validate(
+        {
+            "role": role,
+            "name": name,
+            "size": stored.size,
+            "sha256": stored.sha256,
+            "content_sha256": content.sha256,
+            "content_size": content.size,
+            "compressor": compressor,
+            "packed_by": "vmbackup" if compressor else None,
+        }
+    )
+
+
+def folder_of(pool: Pool, vm: VM, started: datetime, run_id: str) -> str:
+    """Return the folder of a backup: below its pool's and its VM's, named by the time in UTC and the run."""
+    moment = f"{started:%Y%m%dT%H%M%SZ}-{run_id[:4]}"
+    return f"{folder_name(pool.name, pool.uuid)}/{folder_name(vm.name, vm.uuid)}/{moment}"

@@ -1,0 +1,122 @@
+"""`vmbackup list` and `vmbackup show`: the backups that there are, from the targets alone."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+
+from vmbackup.address import resolve
+from vmbackup.cli.options import ConfigOption, JsonOption, TargetOption, open_site
+from vmbackup.cli.output import console, moment, name, print_json, size, table
+from vmbackup.repository import Broken
+from vmbackup.results import Backup
+from vmbackup.site import Site
+
+
+def all_backups(site: Site, targets: list[str] | None) -> tuple[list[Backup], list[tuple[str, Broken]]]:
+    """Return the backups of these targets, or of all, oldest first, and the folders that cannot be believed."""
+    backups: list[Backup] = []
+    broken: list[tuple[str, Broken]] = []
+    for label in targets or sorted(site.config.targets):
+        repository = site.repository(label)
+        with repository.target:
+            repository.prove()
+            for found in repository.scan():
+                if isinstance(found, Backup):
+                    backups.append(found)
+                elif isinstance(found, Broken):
+                    broken.append((label, found))
+    return sorted(backups, key=lambda backup: (backup.manifest.snapshot_time, backup.folder)), broken
+
+
+def list_backups(config: ConfigOption = None, target: TargetOption = None, as_json: JsonOption = False) -> int:
+    """List the backups on the targets, oldest first. Needs no pool."""
+    backups, broken = all_backups(open_site(config), target)
+    if as_json:
+        print_json(
+            {
+                "backups": [_facts(backup) for backup in backups],
+                "broken": [
+                    {"target": label, "folder": found.folder, "reason": found.reason} for label, found in broken
+                ],
+            }
+        )
+        return 0
+    out = console()
+    if not backups:
+        out.print("There are no backups yet.")
+    else:
+        out.print(_table(backups))
+    for label, found in broken:
+        out.print(f"[red]broken[/] {label}:{found.folder}: {name(found.reason)}", soft_wrap=True)
+    return 0
+
+
+def show(
+    backup: Annotated[str, typer.Argument(help="TARGET:VM@TIME, any unique part of it, or VM@latest.")],
+    config: ConfigOption = None,
+    target: TargetOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Show all that is known of one backup."""
+    backups, _ = all_backups(open_site(config), target)
+    found = resolve(backup, backups)
+    manifest = found.manifest
+    if as_json:
+        print_json({**_facts(found), "manifest": manifest.model_dump(mode="json")})
+        return 0
+    out = console()
+    out.print(f"[bold]{name(found.address)}[/]", soft_wrap=True)
+    vm = manifest.vm
+    lines = [
+        ("VM", f"{vm.name} ({vm.uuid}), {vm.power_state.lower()} when it was taken" if vm else "the pool database"),
+        ("pool", f"{manifest.pool.name} ({manifest.pool.uuid}), {manifest.pool.product}"),
+        ("job", f"{manifest.job}, {manifest.method}, {manifest.written_by}"),
+        ("snapshot", moment(manifest.snapshot_time)),
+        ("finished", moment(manifest.finished)),
+        ("folder", found.folder),
+    ]
+    for key, value in lines:
+        out.print(f"{key:<9} {name(value)}", soft_wrap=True)
+    if manifest.image:
+        disks = table("disk", "position", "device", "size", "with data", right=("position", "size", "with data"))
+        for disk in manifest.image.disks:
+            shown = (str(disk.position), disk.device, size(disk.virtual_size), size(disk.data_bytes))
+            disks.add_row(name(disk.name), *shown)
+        out.print()
+        out.print(disks)
+    files = table("file", "size", "compressed by", "sha256", right=("size",))
+    for file in manifest.files:
+        files.add_row(file.name, size(file.size), _packed(file.compressor, file.packed_by), file.sha256[:16] + "…")
+    out.print()
+    out.print(files)
+    return 0
+
+
+def _packed(compressor: str | None, packed_by: str | None) -> str:
+    return f"{compressor} ({packed_by})" if compressor and packed_by else ""
+
+
+def _table(backups: Iterable[Backup]) -> object:
+    shown = table("backup", "snapshot", "method", "job", "size", right=("size",))
+    for backup in backups:
+        manifest = backup.manifest
+        when = moment(manifest.snapshot_time)
+        shown.add_row(name(backup.address), when, manifest.method, manifest.job, size(backup.size))
+    return shown
+
+
+def _facts(backup: Backup) -> dict[str, object]:
+    manifest = backup.manifest
+    return {
+        "address": backup.address,
+        "target": backup.target,
+        "folder": backup.folder,
+        "vm": manifest.vm.name if manifest.vm else None,
+        "uuid": manifest.vm.uuid if manifest.vm else None,
+        "pool": manifest.pool.name,
+        "job": manifest.job,
+        "method": manifest.method,
+        "snapshot_time": manifest.snapshot_time.isoformat(),
+        "size": backup.size,
+    }

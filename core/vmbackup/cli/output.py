@@ -1,0 +1,66 @@
+"""How things look on a terminal and elsewhere: sizes, times, names that cannot speak to the terminal, errors."""
+
+import json
+import sys
+from datetime import datetime, timedelta
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from vmbackup.errors import VmbackupError
+from vmbackup.metadata import one_line
+
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+STEP = 1024
+
+
+def console() -> Console:
+    """Return the console for people, on standard output."""
+    return Console(highlight=False, soft_wrap=False)
+
+
+def name(text: str) -> str:
+    """Return a name from the pool, safe to print with markup: no control characters, no markup of its own."""
+    return escape(one_line(text))
+
+
+def size(number: float) -> str:
+    """Return bytes for people, such as `1.5 GiB`."""
+    unit = 0
+    while number >= STEP and unit < len(UNITS) - 1:
+        number /= STEP
+        unit += 1
+    return f"{number:.0f} {UNITS[unit]}" if unit == 0 else f"{number:.1f} {UNITS[unit]}"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds for people, such as `1:02:03` or `4.2 s`."""
+    return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))  # noqa: PLR2004 - a minute
+
+
+def moment(when: datetime) -> str:
+    """Return a moment in UTC for people."""
+    return f"{when:%Y-%m-%d %H:%M:%S}Z"
+
+
+def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    """Return an empty table with these columns; those in `right` hold numbers."""
+    made = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return made
+
+
+def print_json(value: object) -> None:
+    """Print one JSON value on a line of its own."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def say_error(error: VmbackupError) -> None:
+    """Print an error and what to do about it on standard error."""
+    lines = "\n".join(one_line(line) for line in error.message.splitlines())
+    sys.stderr.write(f"vmbackup: {lines}\n")
+    for line in error.advice.splitlines():
+        sys.stderr.write(f"  {one_line(line)}\n")

@@ -1,0 +1,27 @@
+"""A bar while something long is read, on a terminal; nothing elsewhere."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from vmbackup.cli.output import name
+from vmbackup.verify import Tell
+
+
+@contextlib.contextmanager
+def reading(what: str, total: int) -> Iterator[Tell]:
+    """Show the bytes that are told, out of `total`, until the end of the `with`."""
+    console = Console(file=sys.stderr, highlight=False)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        line = progress.add_task(name(what), total=total)
+        yield lambda number: progress.advance(line, number)

@@ -1,0 +1,67 @@
+"""`vmbackup run`: run a job."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from vmbackup.cli.options import ConfigOption, JsonOption, StateOption, open_site
+from vmbackup.cli.output import console, duration, name, size, table
+from vmbackup.cli.signals import interruptible
+from vmbackup.cli.watchers import watcher_for
+from vmbackup.results import Failure, Report, exit_code
+from vmbackup.run import run_job
+
+
+def run(
+    job: Annotated[str, typer.Argument(help="The job, as the configuration names it.")],
+    config: ConfigOption = None,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 5 if there were warnings.")] = False,
+) -> int:
+    """Run a job: back up its VMs, prove each backup, and remove what is kept no longer."""
+    site = open_site(config, state)
+    with interruptible(site.state()):
+        report = run_job(site, job, watcher_for(as_json=as_json))
+    if not as_json:
+        summary(report, console())
+    return exit_code(report, strict=strict)
+
+
+def summary(report: Report, out: Console) -> None:
+    """Print what came of a run."""
+    out.print()
+    if report.results:
+        shown = table("VM", "method", "result", "read", "stored", "time", right=("read", "stored", "time"))
+        for result in report.results:
+            stored = sum(outcome.backup.size for outcome in result.outcomes if outcome.backup)
+            word = "[green]good[/]" if result.good else "[red]failed[/]"
+            row = (name(result.vm), result.method, word, size(result.read), size(stored), duration(result.seconds))
+            shown.add_row(*row)
+        out.print(shown)
+    for result in report.results:
+        for outcome in result.outcomes:
+            if outcome.failure:
+                _failure(out, f"{result.vm} on {outcome.target}", outcome.failure)
+    for failure in report.failures:
+        _failure(out, report.run.job, failure)
+    for warning in report.all_warnings:
+        out.print(f"[yellow]warning[/] {name(warning.step)}: {name(warning.message)}", soft_wrap=True)
+    removed = sum(removal.failure is None for removal in report.removals)
+    seconds = (report.finished - report.run.started).total_seconds()
+    word = "[green]all good[/]"
+    if report.interrupted or report.failed:
+        word = "[red]stopped[/]" if report.interrupted else "[red]not all good[/]"
+    out.print(
+        f"{word}: {report.succeeded} good, {report.failed} failed, {len(report.all_warnings)} warnings,"
+        f" {removed} old backups removed, {duration(seconds)}",
+        soft_wrap=True,
+    )
+
+
+def _failure(out: Console, where: str, failure: Failure) -> None:
+    message = "\n    ".join(name(line) for line in failure.message.splitlines())
+    out.print(f"[red]failed[/] {name(where)}: {failure.step}: {message}", soft_wrap=True)
+    if failure.advice:
+        out.print(f"    {name(failure.advice)}", soft_wrap=True)

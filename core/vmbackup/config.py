@@ -1,0 +1,126 @@
+"""The configuration: TOML, typed for the core's part; sections of plugins stay raw until the registry reads them."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from vmbackup.errors import ConfigError
+from vmbackup.settings import Secret, Settings
+from vmbackup.xapi.trust import Address, normal_fingerprint
+
+Section = dict[str, object]
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class Tls(Settings):
+    """How the pool's certificate is trusted."""
+
+    fingerprint: str | None = Field(default=None, description="its SHA-256, as `vmbackup trust` shows it")
+    ca: str | None = Field(default=None, description="a file of CA certificates")
+
+    @field_validator("fingerprint")
+    @classmethod
+    def _normal(cls, value: str | None) -> str | None:
+        return normal_fingerprint(value) if value is not None else None
+
+    @model_validator(mode="after")
+    def _one(self) -> "Tls":
+        if (self.fingerprint is None) == (self.ca is None):
+            raise ValueError("give either a fingerprint or a ca")
+        return self
+
+
+class PoolSection(Settings):
+    """Where the pool is and how to log in."""
+
+    url: str = Field(description="https://host of the coordinator")
+    username: str
+    password: Secret
+    tls: Tls | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if "@" in value:
+            raise ValueError("a URL without username and password, which have keys of their own")
+        try:
+            Address.parse(value)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return value
+
+
+class Keep(Settings):
+    """How many proven backups of a VM a job keeps."""
+
+    last: int = Field(ge=1, strict=True, description="the newest so many")
+
+
+class Compress(Settings):
+    """Whether and where images are compressed; further keys are the compressor's own settings."""
+
+    model_config = ConfigDict(extra="allow")
+
+    with_: str = Field(alias="with", description="the compressor's name")
+    when: Literal["during", "host"] = Field(default="during", description="by us in the stream, or by the pool's host")
+
+    @property
+    def section(self) -> Section:
+        """The compressor's own settings."""
+        return dict(self.model_extra or {})
+
+
+class Selector(Settings):
+    """Which VMs: a name, a glob, `/regex/`, `name:…`, `tag:…` or `uuid:…`."""
+
+    match: str = Field(min_length=1)
+
+
+class Selected(Selector):
+    """Which VMs a job takes, and what of the job's own rules is different for them."""
+
+    method: Label | None = None
+    keep: Keep | None = None
+
+
+def _whether(value: object) -> object:
+    return {"keep": None} if value is True else None if value is False else value
+
+
+class PoolDatabase(Settings):
+    """That the pool's database is dumped, and how many dumps are kept; as many as backups where nothing is said."""
+
+    keep: Keep | None = None
+
+
+class Job(Settings):
+    """Which VMs, how, to which target, kept how long, compressed, told to whom."""
+
+    targets: tuple[Label, ...] = Field(min_length=1)
+    keep: Keep
+    method: Label = "vm-export"
+    compress: Compress | None = None
+    notify: tuple[Label, ...] = ()
+    report: tuple[Label, ...] = ()
+    pool_database: Annotated[PoolDatabase | None, BeforeValidator(_whether)] = None
+    vms: tuple[Selected, ...] = Field(min_length=1)
+    exclude: tuple[Selector, ...] = ()
+
+    @field_validator("targets")
+    @classmethod
+    def _one_target(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(value) > 1:
+            raise ValueError("this version serves one target a job; make a second job for the other")
+        return value
+
+
+class Config(Settings):
+    """The whole file. The sections of plugins are named by their labels; `type` says which plugin each is."""
+
+    pool: PoolSection
+    state: str | None = Field(default=None, description="the state folder, where the usual one will not do")
+    targets: dict[Label, Section] = Field(default_factory=dict)
+    methods: dict[Label, Section] = Field(default_factory=dict)
+    notifiers: dict[Label, Section] = Field(default_factory=dict)
+    reporters: dict[Label, Section] = Field(default_factory=dict)
+    jobs: dict[Label, Job] = Field(default_factory=dict)

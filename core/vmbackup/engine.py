@@ -1,0 +1,176 @@
+"""The life of one backup: begin on the target, snapshot, metadata, image, manifest; and unmake in every case."""
+
+import io
+import tarfile
+import time
+from contextlib import closing
+from datetime import UTC, datetime
+
+from vmbackup.bench import Bench, folder_of, stored_file
+from vmbackup.cleanup import FOLDER, clean_up
+from vmbackup.contracts import Export, Method
+from vmbackup.errors import BackupError, Interrupted, TargetError, TransferError
+from vmbackup.images import Evidence, read_ova
+from vmbackup.manifest import Image, ImageDisk, StoredFile, is_ours
+from vmbackup.metadata import GUIDE, SUMS, files_for_people, guide, sums
+from vmbackup.plan import Task
+from vmbackup.proof import Proof
+from vmbackup.results import Backup, Failure, Outcome, VMResult
+from vmbackup.settings import Settings
+from vmbackup.stream import Meter, ahead, counted, read_all
+from vmbackup.xapi.scratch import PoolScratch
+from vmbackup.xapi.transfers import Request, download
+
+METADATA_LIMIT = 64 << 20
+
+
+class VMBackup:
+    """One VM's backup, from its begin to the moment when nothing of it is left in the pool."""
+
+    def __init__(self, bench: Bench, task: Task, method: Method[Settings]) -> None:
+        """`task` says what to back up, `method` how."""
+        self._bench = bench
+        self._task = task
+        self._method = method
+        self._step = "begin"
+        self._read = 0
+        self._started = datetime.now(UTC)
+        self._folder = folder_of(bench.run.pool, task.vm, self._started, bench.run.id)
+        self.interrupted: Interrupted | None = None
+
+    def run(self) -> VMResult:
+        """Make the backup and clean up, whatever happens. After an interruption `interrupted` says so."""
+        bench = self._bench
+        clock = time.monotonic()
+        bench.listeners.vm_started(bench.run, self._task.vm)
+        target = bench.repository.target.label
+        try:
+            outcome = Outcome(target, backup=self._make())
+        except Interrupted as stop:
+            self.interrupted = stop
+            outcome = Outcome(target, failure=Failure(self._step, "Interrupted", "the run was interrupted"))
+        except Exception as error:  # noqa: BLE001 - one VM's failure, even by a bug, never stops the others
+            outcome = Outcome(target, failure=Failure.of(self._blame(error), error))
+        warnings = self._clean_up()
+        for warning in warnings:
+            bench.watcher.warned(warning)
+        result = VMResult(
+            vm=self._task.vm.name,
+            uuid=self._task.vm.uuid,
+            method=self._task.method,
+            started=self._started,
+            seconds=time.monotonic() - clock,
+            read=self._read,
+            outcomes=(outcome,),
+            warnings=tuple(warnings),
+        )
+        bench.watcher.vm_done(result)
+        bench.listeners.vm_finished(bench.run, result)
+        return result
+
+    def _clean_up(self) -> list[Failure]:
+        bench = self._bench
+        try:
+            return clean_up(bench.session, bench.journal, bench.repository, bench.journal.open)
+        except Interrupted as stop:
+            self.interrupted = stop
+            return clean_up(bench.session, bench.journal, bench.repository, bench.journal.open)
+
+    def _blame(self, error: Exception) -> str:
+        """Return the step that failed: what a target raises is the storing's fault, wherever in the stream it shows."""
+        return "store" if isinstance(error, TargetError) else self._step
+
+    def _enter(self, step: str) -> None:
+        self._step = step
+        self._bench.watcher.step(self._task, step)
+
+    def _make(self) -> Backup:
+        bench, folder = self._bench, self._folder
+        self._enter("begin")
+        target = bench.repository.target.label
+        intent = bench.journal.intend(FOLDER, target=target, identity=bench.repository.identity, folder=folder)
+        bench.repository.begin(folder, bench.begun(self._started))
+        self._enter("snapshot")
+        moment = datetime.now(UTC)
+        export = self._method.begin(PoolScratch(bench.session, bench.journal), self._task.vm, bench.packing.host)
+        if not is_ours(export.image):
+            raise BackupError(f"the method {self._task.method} calls its image {export.image!r}; see is_ours")
+        self._enter("metadata")
+        small = {"ova.xml": self._metadata(export)}
+        small |= files_for_people(self._task.vm, [original for _, original in export.disks])
+        files = [bench.store_small(folder, "metadata", name, data) for name, data in small.items()]
+        self._enter("export")
+        image, evidence = self._store_image(export)
+        self._enter("publish")
+        manifest = bench.manifest(
+            method=self._task.method,
+            started=self._started,
+            snapshot_time=moment,
+            vm=self._task.vm,
+            image=self._image(export, evidence),
+            files=(image, *files),
+        )
+        unpack = bench.packing.compressor.unpack if bench.packing.compressor else ""
+        files.append(bench.store_small(folder, "guide", GUIDE, guide(manifest, unpack)))
+        files.append(bench.store_small(folder, "guide", SUMS, sums((image, *files))))
+        backup = bench.repository.publish(folder, manifest.model_copy(update={"files": (image, *files)}))
+        bench.journal.close(intent)
+        bench.listeners.backup_stored(bench.run, backup)
+        self._enter("cleanup")
+        return backup
+
+    def _metadata(self, export: Export) -> bytes:
+        """Fetch the VM record and all that belongs to it: a tar that holds `ova.xml` alone (xapi: export.ml)."""
+        query = {"ref": export.subject, "export_snapshots": "false"}
+        request = Request("/export_metadata", query, f"metadata of {self._task.vm.name}")
+        with download(self._bench.session, self._bench.journal, request) as stream:
+            try:
+                data = read_all(stream.pieces(), METADATA_LIMIT)
+                with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+                    member = archive.extractfile("ova.xml")
+                    ova = member.read() if member else b""
+            except (ValueError, KeyError, tarfile.TarError) as error:
+                raise stream.reason() or TransferError(f"{request.doing}: not a metadata export: {error}") from error
+            stream.finish()
+        read_ova(ova)
+        return ova
+
+    def _store_image(self, export: Export) -> tuple[StoredFile, Evidence]:
+        """Stream the image: pool → check → digest → compression → digest → target."""
+        bench, compressor = self._bench, self._bench.packing.compressor
+        request = Request(export.handler, export.query, f"export of {self._task.vm.name}")
+        name = export.image + (compressor.suffix if compressor else "")
+        with download(bench.session, bench.journal, request) as stream:
+            proof = Proof(stream, export.check())
+            with closing(ahead(proof.pieces())) as pieces:
+                content = Meter(counted(pieces, lambda size: bench.watcher.sent(self._task, size)))
+                stored = Meter(compressor.compress(content)) if compressor else content
+                try:
+                    bench.repository.store(f"{self._folder}/{name}", stored)
+                finally:
+                    self._read = proof.read
+        file = stored_file("image", name, content, stored, compressor.name if compressor else None)
+        if export.packed:
+            file = file.model_copy(update={"compressor": export.packed, "packed_by": "host"})
+        return file, proof.evidence
+
+    def _image(self, export: Export, evidence: Evidence) -> Image:
+        """Describe the image's disks by what was seen of each; a raw or VHD stream does not name its only one."""
+        seen = {disk.uuid: disk for disk in evidence.disks}
+        disks = []
+        for snapshot, original in export.disks:
+            proof = seen.get(snapshot.uuid) or evidence.disks[0]
+            disks.append(
+                ImageDisk(
+                    uuid=snapshot.uuid,
+                    name=original.name,
+                    position=original.position,
+                    device=original.device,
+                    virtual_size=proof.virtual_size,
+                    blocks=proof.blocks,
+                    data_bytes=proof.data_bytes,
+                    blocks_digest=proof.blocks_digest,
+                    original_uuid=original.uuid,
+                )
+            )
+        return Image.model_validate({"format": evidence.format, "size": evidence.size, "disks": disks})

@@ -1,0 +1,154 @@
+"""What a run is about to make and has not unmade yet, on disk before it is made, so that the next run can unmake it.
+
+A journal is a file of JSON lines: first who writes it, then for each thing an intent, what became known of it, and its
+end. Its writer holds a lock on the file for as long as it lives, so that a journal whose lock can be had is a dead
+run's. A journal with nothing open is removed.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+Fact = str | list[str]
+
+
+@dataclass(slots=True)
+class Intent:
+    """One thing that a run makes. `facts` identify it before it exists, and grow when it does."""
+
+    number: int
+    kind: str
+    facts: dict[str, Fact] = field(default_factory=dict)
+
+    def text(self, name: str) -> str:
+        """A fact that is one text; "" where it is not known."""
+        value = self.facts.get(name, "")
+        return value if isinstance(value, str) else ""
+
+    def texts(self, name: str) -> list[str]:
+        """A fact that is a list of texts; empty where it is not known."""
+        value = self.facts.get(name, [])
+        return value if isinstance(value, list) else []
+
+
+class Journal:
+    """The journal of one run, open for as long as it is used."""
+
+    def __init__(self, file: IO[bytes], path: Path, run_id: str, pool: str, intents: Mapping[int, Intent]) -> None:
+        """Use `Journal.begin` and `dead_journals`."""
+        self._file = file
+        self._path = path
+        self._next = max(intents, default=0) + 1
+        self._open = dict(intents)
+        self.run_id = run_id
+        self.pool = pool
+
+    @classmethod
+    def begin(cls, folder: Path, run_id: str, pool: str) -> "Journal":
+        """Start the journal of a run against the pool with that UUID."""
+        path = folder / f"{run_id}.jsonl"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        file = os.fdopen(descriptor, "r+b")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        journal = cls(file, path, run_id, pool, {})
+        journal._write({"run": run_id, "pool": pool, "process": os.getpid()})
+        _flush_folder(folder)
+        return journal
+
+    def __enter__(self) -> Self:
+        """Use it until the end of the `with`."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        """Let go of the file; it is removed if nothing is open."""
+        if not self._open:
+            self._path.unlink(missing_ok=True)
+        self._file.close()
+
+    @property
+    def open(self) -> tuple[Intent, ...]:
+        """What is made, or may be, and not yet unmade: the latest first."""
+        return tuple(self._open[number] for number in sorted(self._open, reverse=True))
+
+    def intend(self, kind: str, **facts: Fact) -> Intent:
+        """Write down what is about to be made; it is on the disk when this returns."""
+        intent = Intent(self._next, kind, facts)
+        self._next += 1
+        self._write({"intend": intent.number, "kind": kind, "facts": facts})
+        self._open[intent.number] = intent
+        return intent
+
+    def learn(self, intent: Intent, **facts: Fact) -> None:
+        """Write down what became known of it, such as its UUID once it exists."""
+        self._write({"learn": intent.number, "facts": facts})
+        intent.facts.update(facts)
+
+    def close(self, intent: Intent) -> None:
+        """Write down that it is gone, or has become what it was made for."""
+        self._write({"close": intent.number})
+        self._open.pop(intent.number, None)
+
+    def _write(self, line: Mapping[str, object]) -> None:
+        self._file.write(json.dumps(line).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+def dead_journals(folder: Path) -> Iterator[Journal]:
+    """Yield the journals whose writers are dead; the caller has each one's lock while it looks at it."""
+    for path in sorted(folder.glob("*.jsonl")):
+        try:
+            file = path.open("r+b")
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            continue
+        if os.fstat(file.fileno()).st_size == 0:
+            # Perhaps of a run that is just beginning and has not locked it yet: it would write on into a removed file.
+            file.close()
+            continue
+        journal = _read(file, path)
+        with journal:
+            yield journal
+
+
+def _read(file: IO[bytes], path: Path) -> Journal:
+    """Read a journal back; a last line that was cut by the death of its writer says nothing and is left out."""
+    head: dict[str, str] = {}
+    intents: dict[int, Intent] = {}
+    data = file.read()
+    for line in data.splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if "run" in entry:
+            head = entry
+        elif "intend" in entry:
+            intents[entry["intend"]] = Intent(entry["intend"], entry["kind"], entry["facts"])
+        elif "learn" in entry and entry["learn"] in intents:
+            intents[entry["learn"]].facts.update(entry["facts"])
+        elif "close" in entry:
+            intents.pop(entry["close"], None)
+    file.seek(0, os.SEEK_END)
+    if data and not data.endswith(b"\n"):
+        file.write(b"\n")  # so that the cut line does not swallow the next
+    return Journal(file, path, head.get("run", path.stem), head.get("pool", ""), intents)
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,140 @@
+"""The small files beside an image: NAU VMbackup's for people, and how to check and restore without us. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from vmbackup.manifest import Manifest, StoredFile
+from vmbackup.models import VM, Disk
+
+SUMS = "SHA256SUMS"
+GUIDE = "RESTORE.txt"
+
+
+def files_for_people(vm: VM, disks: Iterable[Disk]) -> dict[str, bytes]:
+    """Return `vm.cfg`, and for each disk and network interface its own files, by name, with NAU VMbackup's fields."""
+    files = {
+        "vm.cfg": _lines(
+            {
+                "name_label": vm.name,
+                "name_description": vm.description,
+                "memory_dynamic_max": vm.memory,
+                "VCPUs_max": vm.vcpus_max,
+                "VCPUs_at_startup": vm.vcpus_at_startup,
+                **({"base_template_name": vm.base_template} if vm.base_template else {}),
+                "os_version": vm.os_version,
+                "orig_uuid": vm.uuid,
+            }
+        )
+    }
+    for disk in disks:
+        # A VM that never ran has no device names yet; the position is always there.
+        folder = f"DISK-{disk.device if disk.device.isalnum() else disk.position}"
+        files[f"{folder}/vbd.cfg"] = _lines(
+            {
+                "userdevice": disk.position,
+                "bootable": disk.bootable,
+                "mode": disk.mode,
+                "type": "Disk",
+                "unpluggable": disk.unpluggable,
+                "empty": False,
+                "orig_uuid": disk.vbd_uuid,
+            }
+        )
+        files[f"{folder}/vdi.cfg"] = _lines(
+            {
+                "name_label": disk.name,
+                "name_description": disk.description,
+                "virtual_size": disk.virtual_size,
+                "type": disk.type,
+                "sharable": disk.sharable,
+                "read_only": disk.read_only,
+                "orig_uuid": disk.uuid,
+                "orig_sr_uuid": disk.sr_uuid,
+            }
+        )
+    for index, vif in enumerate(vm.vifs):
+        files[f"VIFs/vif-{vif.device if vif.device.isalnum() else index}.cfg"] = _lines(
+            {
+                "device": vif.device,
+                "network_name_label": vif.network,
+                "MTU": vif.mtu,
+                "MAC": vif.mac,
+                "other_config": dict(vif.other_config),
+                "orig_uuid": vif.uuid,
+            }
+        )
+    return files
+
+
+def sums(files: Iterable[StoredFile]) -> bytes:
+    """Return the file that `sha256sum -c` takes."""
+    return "".join(f"{file.sha256}  {file.name}\n" for file in files).encode()
+
+
+def guide(manifest: Manifest, unpack: str = "") -> bytes:
+    """Return RESTORE.txt: the exact lines for this backup. `unpack` are the shell words that undo our compression."""
+    image = next(file for file in manifest.files if file.role == "image")
+    assert manifest.vm is not None and manifest.image is not None  # noqa: PT018, S101 - an image is of a VM
+    lines = [
+        f"Backup of the VM {one_line(manifest.vm.name)} ({manifest.vm.uuid})",
+        f"in the pool {one_line(manifest.pool.name)} ({manifest.pool.uuid}), {one_line(manifest.pool.product)}",
+        f"snapshot of {manifest.snapshot_time:%Y-%m-%d %H:%M:%S} UTC, by {manifest.method}, {manifest.written_by}",
+        "",
+        "1. Check the files; every line must end in OK:",
+        "",
+        f"    sha256sum -c {SUMS}",
+        "",
+        "2. Restore, with nothing but a XenServer or XCP-ng host (replace what stands in <>):",
+        "",
+    ]
+    how = _whole_vm(image, unpack) if manifest.image.format == "xva" else _one_disk(manifest, image, unpack)
+    return "\n".join([*lines, *how, ""]).encode()
+
+
+def one_line(name: str) -> str:
+    """Return a name from the pool without the characters that would break a line or speak to a terminal."""
+    return "".join(character if character.isprintable() else "?" for character in name)
+
+
+def _whole_vm(image: StoredFile, unpack: str) -> Sequence[str]:
+    if image.name.endswith(".zst"):
+        note = [
+            "The host unpacks zstd itself from Citrix Hypervisor 8.1 and XCP-ng 8.1 on; for an older one first:",
+            "",
+        ]
+        note += [f"    {unpack or 'zstd -d'} {image.name}", ""]
+    else:
+        note = []
+    return [
+        *note,
+        f"    xe vm-import filename={image.name} sr-uuid=<SR>",
+        "",
+        "This makes a new VM with new MAC addresses, and prints its UUID. To get the VM back as it was,",
+        "with its UUID and MAC addresses, when the original is gone:",
+        "",
+        f"    xe vm-import filename={image.name} sr-uuid=<SR> preserve=true",
+    ]
+
+
+def _one_disk(manifest: Manifest, image: StoredFile, unpack: str) -> Sequence[str]:
+    assert manifest.image is not None  # noqa: S101 - the caller has looked
+    disk = manifest.image.disks[0]
+    plain = image.name
+    steps = []
+    if image.compressor and image.compressor != "none":
+        plain = image.name.rpartition(".")[0]
+        steps = ["Disk images are imported uncompressed:", "", f"    {unpack} {image.name}", ""]
+    return [
+        *steps,
+        "This is the OS disk alone. Make a disk, fill it, and attach it to a VM that has none at this place",
+        "(vm.cfg and VIFs/ tell how the VM was made):",
+        "",
+        f"    xe vdi-create sr-uuid=<SR> name-label=restored type=system virtual-size={disk.virtual_size}",
+        f"    xe vdi-import uuid=<UUID that was printed> filename={plain} format={manifest.image.format}",
+        f"    xe vbd-create vm-uuid=<VM> vdi-uuid=<the disk> device={disk.position} bootable=true mode=RW type=Disk",
+    ]
+
+
+def _lines(fields: Mapping[str, object]) -> bytes:
+    r"""Return `key=value` lines; a line break inside a value is written `\n` or `\r`, so that the format holds."""
+    escapes = str.maketrans({"\\": r"\\", "\n": r"\n", "\r": r"\r"})
+    return "".join(f"{key}={str(value).translate(escapes)}\n" for key, value in fields.items()).encode()

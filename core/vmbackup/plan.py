@@ -1,0 +1,109 @@
+"""A job resolved against the pool's inventory: one task for each VM, and every problem at once. Pure."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vmbackup.config import Compress, Job, Keep
+from vmbackup.contracts import Method
+from vmbackup.errors import PlanError
+from vmbackup.models import VM, Disk, Inventory
+from vmbackup.results import Covered, Failure
+from vmbackup.selection import Pattern, select
+from vmbackup.settings import Settings
+
+Methods = Mapping[str, Method[Settings]]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One VM's part of a plan: how it is backed up, which of its disks, and how many backups are kept.
+
+    `estimate` is the most that the pool will send, in bytes, before compression.
+    """
+
+    vm: VM
+    method: str
+    disks: tuple[Disk, ...]
+    keep: Keep
+    estimate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a job will do. `problems` are errors: a preview with any exits 2, a run reports each as failed.
+
+    `notes` are worth knowing and no errors, such as a wildcard that matches nothing.
+    """
+
+    job: str
+    targets: tuple[str, ...]
+    compress: Compress | None
+    tasks: tuple[Task, ...]
+    problems: tuple[Failure, ...]
+    notes: tuple[str, ...]
+    inventory: tuple[Covered, ...]
+
+
+def make_plan(name: str, job: Job, inventory: Inventory, methods: Methods) -> Plan:
+    """Resolve a job. Each VM has one task at most; what cannot be resolved is a problem, and the rest goes on."""
+    entries = [Pattern(entry.match) for entry in job.vms]
+    excludes = [Pattern(entry.match) for entry in job.exclude]
+    problems = [_problem(said) for pattern in (*entries, *excludes) if (said := pattern.problem())]
+    if problems:
+        return Plan(name, job.targets, job.compress, (), tuple(problems), (), ())
+    selection = select(entries, excludes, inventory.vms)
+    names = Counter(vm.name for vm in inventory.vms)
+    tasks: list[Task] = []
+    notes: list[str] = []
+    for vm in inventory.vms:
+        if vm.uuid not in selection.taken:
+            continue
+        entry = job.vms[selection.taken[vm.uuid]]
+        if names[vm.name] > 1 and Pattern(entry.match).literal and not entry.match.startswith("uuid:"):
+            problems.append(
+                _problem(f"{vm.name!r} is the name of {names[vm.name]} VMs", "Name each as uuid:… instead.")
+            )
+            continue
+        try:
+            method = entry.method or job.method
+            _check_packing(job.compress, methods[method])
+            tasks.append(_task(vm, method, entry.keep or job.keep, methods))
+        except PlanError as error:
+            problems.append(Failure("plan", error.code, f"{vm.name}: {error.message}", error.advice, error.exit_code))
+    problems += [
+        _problem(
+            f"{vm.name}: " + " and ".join(repr(job.vms[index].match) for index in tied) + " fit equally well",
+            "Make one of them more precise.",
+        )
+        for vm, tied in selection.ties
+    ]
+    for index in selection.idle:
+        if entries[index].literal:
+            problems.append(_problem(f"there is no VM {entries[index].text!r} in the pool"))
+        else:
+            notes.append(f"{entries[index].text!r} matches no VM")
+    notes += [
+        f"{count} VMs are called {vm_name!r}; each is backed up in a folder of its own"
+        for vm_name, count in names.items()
+        if count > 1 and sum(task.vm.name == vm_name for task in tasks) > 1
+    ]
+    covered = tuple(Covered(vm.name, vm.uuid, vm.uuid in selection.taken) for vm in inventory.vms)
+    unique = tuple(dict.fromkeys(problems))
+    return Plan(name, job.targets, job.compress, tuple(tasks), unique, tuple(notes), covered)
+
+
+def _task(vm: VM, label: str, keep: Keep, methods: Methods) -> Task:
+    method = methods[label]
+    return Task(vm, label, method.disks(vm), keep, method.estimate(vm))
+
+
+def _check_packing(compress: Compress | None, method: Method[Settings]) -> None:
+    if compress and compress.when == "host" and compress.with_ not in method.packings:
+        raise PlanError(
+            f"a host cannot compress a {method.name} with {compress.with_}", advice='Use when = "during" instead.'
+        )
+
+
+def _problem(message: str, advice: str = "") -> Failure:
+    return Failure("plan", "PlanError", message, advice, PlanError.exit_code)

@@ -1,0 +1,39 @@
+"""The record of every run, kept on the target; while the target is away it waits in the state folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from vmbackup.errors import VmbackupError
+from vmbackup.keys import slug
+from vmbackup.repository import RUNS, Repository
+from vmbackup.results import Failure, Report
+from vmbackup.state import State, write_flushed
+
+REPORT: TypeAdapter[Report] = TypeAdapter(Report)
+
+
+def store_record(repository: Repository, state: State, report: Report) -> Iterator[Failure]:
+    """Store the record of this run and those that still wait for this target; yield what kept it from that."""
+    waiting = state.waiting / (repository.identity or "unknown")
+    name = f"{slug(report.run.job)}--{report.run.started:%Y%m%dT%H%M%SZ}-{report.run.id[:4]}.json"
+    try:
+        waiting.mkdir(mode=0o700, exist_ok=True)
+        write_flushed(waiting / name, REPORT.dump_json(report, indent=1))
+        with repository.target:
+            repository.prove()
+            for path in sorted(waiting.glob("*.json")):
+                _hand_over(repository, path)
+    except VmbackupError as error:
+        yield Failure.of("record", error)
+    except OSError as error:
+        yield Failure("record", type(error).__name__, f"{waiting}: {error.strerror}")
+
+
+def _hand_over(repository: Repository, path: Path) -> None:
+    job, _, moment = path.name.rpartition("--")
+    key = f"{RUNS}/{job}/{moment}"
+    if repository.target.stat(key) is None:
+        repository.store(key, [path.read_bytes()])
+    path.unlink()

@@ -1,0 +1,177 @@
+"""Finds the plugin classes that are installed, keeps what did not load and why, and makes plugins from their sections.
+
+pluggy's own loader neither guards a load nor reports a clash of names, so both are done here. An object of this class
+is made for each run: there is no global state to undo in a test.
+"""
+
+import difflib
+import inspect
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import TypeVar, cast
+
+import pluggy
+from pydantic import ValidationError
+
+from vmbackup import hookspecs
+from vmbackup.config_file import ConfigProblem, problems_of
+from vmbackup.contracts import Compressor, Method, Notifier, Plugin, Reporter, Target
+from vmbackup.errors import PluginError
+from vmbackup.settings import Settings
+
+GROUP = "vmbackup"
+KINDS: tuple[type[Plugin[Settings]], ...] = (Method, Target, Compressor, Reporter, Notifier)
+P = TypeVar("P", Target[Settings], Method[Settings], Compressor[Settings], Reporter[Settings], Notifier[Settings])
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A plugin class, and the distribution that brought it."""
+
+    plugin: type[Plugin[Settings]]
+    distribution: str
+    version: str
+
+    @property
+    def summary(self) -> str:
+        """The first line of its docstring."""
+        return (inspect.getdoc(self.plugin) or "").partition("\n")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFailure:
+    """A plugin that did not load: which entry point of which distribution, and why."""
+
+    entry_point: str
+    distribution: str
+    reason: str
+
+
+class Registry:
+    """The plugins of this environment."""
+
+    def __init__(self, found: Iterable[EntryPoint]) -> None:
+        """Load every entry point in `found`; one that fails costs only the jobs that need it."""
+        self.hooks = pluggy.PluginManager(GROUP)
+        self.hooks.add_hookspecs(hookspecs)
+        self.failures: list[LoadFailure] = []
+        self.plugins: dict[tuple[str, str], Registered] = {}
+        for entry_point in sorted(found, key=_our_own_first):
+            try:
+                self._load(entry_point)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import may raise anything, even exit
+                self._fail(entry_point, error)
+
+    @classmethod
+    def installed(cls) -> "Registry":
+        """Return the registry of all installed plugins."""
+        return cls(entry_points(group=GROUP))
+
+    def target(self, label: str, section: Mapping[str, object]) -> Target[Settings]:
+        """Make the target of `[targets.LABEL]`."""
+        return self._make(Target, label, section, ("targets", label))
+
+    def method(self, label: str, section: Mapping[str, object]) -> Method[Settings]:
+        """Make the method of `[methods.LABEL]`, whose type is its label where it says none."""
+        return self._make(Method, label, {"type": label, **section}, ("methods", label))
+
+    def compressor(self, name: str, section: Mapping[str, object], at: tuple[str, ...] = ()) -> Compressor[Settings]:
+        """Make a compressor from its name and the settings that stand at `at`."""
+        return self._make(Compressor, name, {"type": name, **section}, at)
+
+    def notifier(self, label: str, section: Mapping[str, object]) -> Notifier[Settings]:
+        """Make the notifier of `[notifiers.LABEL]`."""
+        return self._make(Notifier, label, section, ("notifiers", label))
+
+    def reporter(self, label: str, section: Mapping[str, object]) -> Reporter[Settings]:
+        """Make the reporter of `[reporters.LABEL]`."""
+        return self._make(Reporter, label, section, ("reporters", label))
+
+    def _make(self, kind: type[P], label: str, section: Mapping[str, object], at: tuple[str, ...]) -> P:
+        name = section.get("type")
+        if not isinstance(name, str):
+            raise SectionError(
+                [ConfigProblem((*at, "type"), f"say which {kind.kind} this is: {self._names(kind.kind)}")]
+            )
+        registered = self.plugins.get((kind.kind, name))
+        if registered is None or not issubclass(registered.plugin, kind):
+            raise SectionError([ConfigProblem((*at, "type"), self._missing(kind.kind, name))])
+        own = {key: value for key, value in section.items() if key != "type"}
+        model = registered.plugin.Settings
+        try:
+            return registered.plugin(label, model.model_validate(own))
+        except ValidationError as error:
+            raise SectionError(problems_of(error, model, at)) from None
+
+    def _missing(self, kind: str, name: str) -> str:
+        close = difflib.get_close_matches(name, self._list(kind), n=1)
+        failed = "".join(f"\n  {failure.distribution} did not load: {failure.reason}" for failure in self.failures)
+        hint = f"did you mean {close[0]!r}?" if close else f"there is {self._names(kind)}"
+        return f"no {kind} is called {name!r}; {hint}{failed}"
+
+    def _names(self, kind: str) -> str:
+        return ", ".join(self._list(kind)) or "none"
+
+    def _list(self, kind: str) -> list[str]:
+        return sorted(name for registered_kind, name in self.plugins if registered_kind == kind)
+
+    def _load(self, entry_point: EntryPoint) -> None:
+        module = entry_point.load()
+        registered_as = f"{_distribution(entry_point)}:{entry_point.name}"
+        try:
+            self.hooks.register(module, name=registered_as)
+            self.hooks.check_pending()
+            brought = list(self._registered_by(module))
+        except BaseException:
+            if self.hooks.has_plugin(registered_as):
+                self.hooks.unregister(name=registered_as)
+            raise
+        for plugin in brought:
+            try:
+                self._add(plugin, entry_point)
+            except PluginError as error:
+                self._fail(entry_point, error)
+
+    def _fail(self, entry_point: EntryPoint, error: BaseException) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        self.failures.append(LoadFailure(entry_point.name, _distribution(entry_point), reason))
+
+    def _registered_by(self, module: object) -> Iterable[object]:
+        if not self.hooks.get_hookcallers(module):
+            raise PluginError("it brings no hook; is a @hookimpl missing?")
+        for implementation in self.hooks.hook.vmbackup_register.get_hookimpls():
+            if implementation.plugin is module:
+                yield from cast(Iterable[object], implementation.function())
+
+    def _add(self, plugin: object, entry_point: EntryPoint) -> None:
+        name = getattr(plugin, "name", None)
+        if not isinstance(plugin, type) or not issubclass(plugin, KINDS) or not isinstance(name, str):
+            raise PluginError(f"{plugin!r} is no plugin: it needs to be a class of one of the kinds, with a name")
+        kind = plugin.kind
+        if missing := sorted(getattr(plugin, "__abstractmethods__", ())):
+            raise PluginError(f"the {kind} {name!r} lacks {', '.join(missing)}")
+        distribution = _distribution(entry_point)
+        if other := self.plugins.get((kind, name)):
+            raise PluginError(f"a {kind} called {name!r} comes from {other.distribution} and from {distribution}")
+        version = entry_point.dist.version if entry_point.dist else ""
+        self.plugins[kind, name] = Registered(plugin, distribution, version)
+
+
+class SectionError(PluginError):
+    """A section of the configuration that a plugin does not take; `problems` say where and why."""
+
+    def __init__(self, problems: list[ConfigProblem]) -> None:
+        """`problems` have their places relative to the whole file."""
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = problems
+
+
+def _our_own_first(entry_point: EntryPoint) -> tuple[bool, str, str]:
+    # Of two plugins with one name the first is taken: installing a package must not change what a configuration means.
+    distribution = _distribution(entry_point)
+    return (distribution != GROUP, distribution, entry_point.name)
+
+
+def _distribution(entry_point: EntryPoint) -> str:
+    return entry_point.dist.name if entry_point.dist else "no distribution"

@@ -1,0 +1,260 @@
+"""The backups that lie on one target, seen through their manifests: written once, published last, removed in order.
+
+A folder of a backup holds `begun.json` from its first moment and a manifest from its last. Nothing is overwritten: a
+later generation is a new manifest, and the highest whose files are all there counts. A folder without a `begun.json`
+is not ours, and nothing in it is ever touched.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import ValidationError
+from typing_extensions import Buffer
+
+from vmbackup.contracts import Stored, Target
+from vmbackup.errors import TargetError, TargetNotProven
+from vmbackup.manifest import (
+    BEGUN,
+    IDENTITY,
+    MANIFEST,
+    TRASH,
+    Begun,
+    Fact,
+    Identity,
+    Manifest,
+    is_ours,
+    manifest_generation,
+)
+from vmbackup.results import Backup
+from vmbackup.settings import Settings
+from vmbackup.stream import read_all
+
+# Manifests grow by a few hundred bytes a disk; anything larger was not written by us.
+FACT_LIMIT = 4 << 20
+RUNS, POOL_DATABASE = "runs", "pool-database"
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A folder that was begun and has no manifest; or, with `trashed`, one whose removal has begun."""
+
+    folder: str
+    begun: Begun | None
+    trashed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A folder of ours whose manifest cannot be believed, and why."""
+
+    folder: str
+    reason: str
+
+
+F = TypeVar("F", bound=Fact)
+Found = Backup | Unfinished | Broken
+
+
+class Repository:
+    """The backups on one target, which has been entered."""
+
+    def __init__(self, target: Target[Settings], identity: str) -> None:
+        """`target` is entered by the caller, and proven to be `identity` before anything is written."""
+        self.target = target
+        self.identity = identity
+
+    def prove(self) -> None:
+        """Raise TargetNotProven unless this is the target that the configuration names. Nothing is written."""
+        if self.target.stat(IDENTITY) is None:
+            raise TargetNotProven(
+                f"target {self.target.label}: there is no {IDENTITY} on it, so it is not the one that was set up",
+                advice=f"Is it mounted? A new target: vmbackup target init {self.target.label}",
+            )
+        try:
+            identity = self._read(IDENTITY, Identity)
+        except TargetError as error:
+            raise TargetNotProven(f"target {self.target.label}: {error.message}") from error
+        if not self.identity:
+            raise TargetNotProven(
+                f"target {self.target.label}: the configuration has no id for it",
+                advice=f'If this is the right one, write into its section: id = "{identity.id}"',
+            )
+        if identity.id != self.identity:
+            raise TargetNotProven(
+                f"target {self.target.label}: the id on it is {identity.id}, the configuration says {self.identity}",
+                advice="Another disk or share is there; attach the right one, or correct the id.",
+            )
+
+    def initialise(self, identity: Identity) -> None:
+        """Make an empty target ours. Raises TargetNotProven where there is anything on it already."""
+        if self.target.stat(IDENTITY) is not None:
+            found = self._read(IDENTITY, Identity)
+            raise TargetNotProven(
+                f"target {self.target.label} is set up already, as {found.label!r}",
+                advice=f'Write into its section: id = "{found.id}"',
+            )
+        if foreign := next(self.target.entries(), None):
+            raise TargetNotProven(
+                f"target {self.target.label} is not empty: there is {foreign.key!r}",
+                advice="Name an empty folder for vmbackup alone.",
+            )
+        self.store_fact(IDENTITY, identity)
+
+    def begin(self, folder: str, begun: Begun) -> None:
+        """Make a folder ours."""
+        self.store_fact(f"{folder}/{BEGUN}", begun)
+
+    def store(self, key: str, chunks: Iterable[Buffer]) -> Stored:
+        """Store a file, and believe neither us nor the target about its size. Raises TargetError."""
+        sent = 0
+
+        def passed() -> Iterator[Buffer]:
+            nonlocal sent
+            for chunk in chunks:
+                sent += memoryview(chunk).nbytes
+                yield chunk
+
+        stored = self.target.store(key, passed())
+        if stored.size != sent:
+            raise TargetError(
+                f"{key}: {sent:,} bytes were sent, but the target {self.target.label} has {stored.size:,}"
+            )
+        return stored
+
+    def store_fact(self, key: str, fact: Fact) -> None:
+        """Store one of our small JSON files."""
+        self.store(key, [fact.model_dump_json(indent=1).encode() + b"\n"])
+
+    def publish(self, folder: str, manifest: Manifest) -> Backup:
+        """Write the manifest: from now on the backup exists."""
+        self.store_fact(f"{folder}/{MANIFEST}", manifest)
+        return Backup(self.target.label, folder, manifest)
+
+    def backups(self) -> list[Backup]:
+        """Return all backups, oldest first; dumps of the pool database are among them."""
+        found = [found for found in self.scan() if isinstance(found, Backup)]
+        return sorted(found, key=lambda backup: (backup.manifest.snapshot_time, backup.folder))
+
+    def scan(self) -> Iterator[Found]:
+        """Yield what every folder of ours holds; what is not ours is passed over."""
+        for pool in self._folders(""):
+            if pool == RUNS:
+                continue
+            groups = [pool] if pool == POOL_DATABASE else self._folders(pool)
+            for group in groups:
+                for folder in self._folders(group):
+                    yield from self.look(folder)
+
+    def look(self, folder: str) -> Iterable[Found]:
+        """Say what one folder holds: nothing if it is not ours."""
+        files = {
+            entry.key.rpartition("/")[2]: entry.size for entry in self.target.entries(folder) if entry.size is not None
+        }
+        if BEGUN not in files:
+            return self._almost_removed(folder) if set(files) == {TRASH} else []
+        begun = self.begun(folder)
+        if begun is None:
+            return []
+        if TRASH in files:
+            return [Unfinished(folder, begun, trashed=True)]
+        manifests = sorted((name for name in files if manifest_generation(name)), key=manifest_generation, reverse=True)
+        if not manifests:
+            return [Unfinished(folder, begun, trashed=False)]
+        reasons = []
+        for name in manifests:
+            try:
+                manifest = self._read(f"{folder}/{name}", Manifest)
+                missing = self._missing(folder, manifest)
+            except TargetError as error:
+                reasons.append(error.message)
+                continue
+            if missing is None:
+                return [Backup(self.target.label, folder, manifest)]
+            reasons.append(missing)
+        return [Broken(folder, "; ".join(reasons))]
+
+    def remove(self, backup: Backup) -> None:
+        """Remove a backup so that, whenever this is cut short, it can be finished and never looks like a backup."""
+        self.store_fact(f"{backup.folder}/{TRASH}", backup.manifest)
+        self.finish_removal(backup.folder)
+
+    def finish_removal(self, folder: str) -> None:
+        """Go on with a removal: manifests first, then images and the rest, and what says that it is ours last."""
+        files = self._files(folder)
+        last = [f"{folder}/{BEGUN}", f"{folder}/{TRASH}"]
+        manifests = [key for key in files if key.count("/") == folder.count("/") + 1 and _is_manifest(key)]
+        for key in (*manifests, *(key for key in files if key not in manifests and key not in last), *last):
+            self.target.delete(key)
+
+    def abandon(self, folder: str) -> None:
+        """Take away a backup that was begun and not published, partial files included."""
+        for leftover in self.target.leftovers():
+            if leftover.key.startswith(f"{folder}/"):
+                self.target.discard(leftover)
+        if any(_is_manifest(key) for key in self._files(folder)):
+            return
+        begun = f"{folder}/{BEGUN}"
+        for key in (*(key for key in self._files(folder) if key != begun), begun):
+            self.target.delete(key)
+
+    def fetch_small(self, key: str) -> bytes:
+        """Return one of the small files. Raises TargetError."""
+        try:
+            return read_all(self.target.fetch(key), FACT_LIMIT)
+        except ValueError as error:
+            raise TargetError(f"{key}: {error}") from None
+
+    def _read(self, key: str, kind: type[F]) -> F:
+        try:
+            return kind.model_validate_json(self.fetch_small(key))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise TargetError(f"{key}: not to be believed: {place}: {first['msg']}") from None
+
+    def _almost_removed(self, folder: str) -> list[Found]:
+        """A folder that holds `trash.json` alone is the last moment of a removal, if that is what the file says."""
+        try:
+            self._read(f"{folder}/{TRASH}", Manifest)
+        except TargetError:
+            return []
+        return [Unfinished(folder, None, trashed=True)]
+
+    def begun(self, folder: str) -> Begun | None:
+        """Say who has begun the folder, or None if it is not ours."""
+        try:
+            return self._read(f"{folder}/{BEGUN}", Begun)
+        except TargetError:
+            return None
+
+    def _missing(self, folder: str, manifest: Manifest) -> str | None:
+        """Say which file of a manifest is not there whole, if any."""
+        for file in manifest.files:
+            stored = self.target.stat(f"{folder}/{file.name}")
+            if stored is None:
+                return f"{file.name} is missing"
+            if stored.size != file.size:
+                return f"{file.name} has {stored.size:,} bytes instead of {file.size:,}"
+        return None
+
+    def _folders(self, prefix: str) -> list[str]:
+        return sorted(entry.key for entry in self.target.entries(prefix) if entry.size is None)
+
+    def _files(self, folder: str) -> list[str]:
+        """Return the keys of our files in a folder of ours; what somebody else has put there stays where it is."""
+        found = []
+        for entry in self.target.entries(folder):
+            inner = [entry] if entry.size is not None else self.target.entries(entry.key)
+            found += [file.key for file in inner if file.size is not None and is_ours(file.key[len(folder) + 1 :])]
+        return sorted(found)
+
+
+def backup_folder(key: str) -> str:
+    """Return the folder of the backup that a file belongs to, by the depth at which such folders lie."""
+    parts = key.split("/")
+    return "/".join(parts[: 2 if parts[0] == POOL_DATABASE else 3])
+
+
+def _is_manifest(key: str) -> bool:
+    return manifest_generation(key.rpartition("/")[2]) > 0

@@ -1,0 +1,57 @@
+"""Which backups may go. Pure: it looks at the backups alone, and never at the clock.
+
+Only proven backups come in, so only they count. What is not in the list is never removed.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from vmbackup.config import Keep
+from vmbackup.results import Backup
+
+Group = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of one backup, and why."""
+
+    backup: Backup
+    keep: bool
+    reason: str
+
+
+def group_of(backup: Backup) -> Group:
+    """Return what a rule counts by: target, pool, VM and job. A dump of the pool database is a group of its own."""
+    manifest = backup.manifest
+    return (backup.target, manifest.pool.uuid, manifest.vm.uuid if manifest.vm else "", manifest.job)
+
+
+def decide(backups: Iterable[Backup], keep: Keep) -> list[Decision]:
+    """Decide about the proven backups of one or more groups, newest first within each.
+
+    The newest `keep.last` stay, and the newest of each method stays until told: a job that turns to another method
+    does not lose the only backups that hold all disks.
+    """
+    groups: dict[Group, list[Backup]] = defaultdict(list)
+    for backup in backups:
+        groups[group_of(backup)].append(backup)
+    return [decision for group in groups.values() for decision in _decide_group(group, keep)]
+
+
+def _decide_group(backups: list[Backup], keep: Keep) -> Iterable[Decision]:
+    methods: set[str] = set()
+    for rank, backup in enumerate(sorted(backups, key=_age, reverse=True), 1):
+        first = backup.manifest.method not in methods
+        methods.add(backup.manifest.method)
+        if rank <= keep.last:
+            yield Decision(backup, keep=True, reason=f"number {rank} of the last {keep.last}")
+        elif first:
+            yield Decision(backup, keep=True, reason=f"the only kept one by {backup.manifest.method}")
+        else:
+            yield Decision(backup, keep=False, reason=f"number {rank}, and the last {keep.last} are kept")
+
+
+def _age(backup: Backup) -> tuple[float, str]:
+    return (backup.manifest.snapshot_time.timestamp(), backup.folder)

@@ -1,0 +1,150 @@
+"""One run of a job: reconcile, plan, one VM after the other, retention, and the report that everyone is told."""
+
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from vmbackup.bench import Bench
+from vmbackup.cleanup import clean_up, reconcile, tidy
+from vmbackup.config import Keep
+from vmbackup.engine import VMBackup
+from vmbackup.errors import Interrupted, VmbackupError
+from vmbackup.journal import Journal
+from vmbackup.listeners import Listeners
+from vmbackup.models import Pool
+from vmbackup.plan import Plan, make_plan
+from vmbackup.pool_database import dump_pool_database
+from vmbackup.records import store_record
+from vmbackup.results import PREPARE, Backup, Failure, Removal, Report, Run, VMResult
+from vmbackup.retention import decide
+from vmbackup.site import JobParts, Site
+from vmbackup.state import State
+from vmbackup.version import __version__
+from vmbackup.watch import Watcher
+from vmbackup.xapi.inventory import read_inventory, read_pool
+
+
+class Progress:
+    """What has come of a run so far; a report can be made of it at any moment."""
+
+    def __init__(self, parts: JobParts, run: Run) -> None:
+        """Begin with nothing."""
+        self.run = run
+        self.parts = parts
+        self.plan: Plan | None = None
+        self.results: list[VMResult] = []
+        self.failures: list[Failure] = []
+        self.warnings: list[Failure] = []
+        self.removals: list[Removal] = []
+        self.interrupted: int | None = None
+
+    def report(self) -> Report:
+        """Return the report as things stand."""
+        return Report(
+            run=self.run,
+            finished=datetime.now(UTC),
+            targets=self.parts.job.targets,
+            results=tuple(self.results),
+            failures=tuple(self.failures),
+            warnings=tuple(self.warnings),
+            removals=tuple(self.removals),
+            inventory=self.plan.inventory if self.plan else (),
+            interrupted=self.interrupted,
+            versions={"vmbackup": __version__, "xapi": self.run.pool.version},
+        )
+
+
+def run_job(site: Site, name: str, watcher: Watcher) -> Report:
+    """Run a job and return its report, after everyone has been told and its record is stored.
+
+    Raises ConfigError and LockHeld before anything is done; everything later is in the report.
+    """
+    parts = site.job(name)
+    state = site.state()
+    with state.lock(name):
+        listeners = Listeners(site.registry, parts.reporters, parts.notifiers)
+        unknown = Pool(
+            ref="", uuid="", name=site.config.pool.url, coordinator="", product="", version="", default_sr=""
+        )
+        run = Run(id=secrets.token_hex(8), job=name, pool=unknown, started=datetime.now(UTC))
+        progress = Progress(parts, run)
+        try:
+            _run(site, state, listeners, watcher, progress)
+        except Interrupted as stop:
+            progress.interrupted = stop.signal_number
+        except Exception as error:  # noqa: BLE001 - a run that fails is reported like any other
+            progress.failures.append(Failure.of(PREPARE, error))
+        report = listeners.run_finished(progress.report())
+        report = replace(report, warnings=(*report.warnings, *store_record(parts.repository, state, report)))
+        watcher.finished(report)
+        return report
+
+
+def _run(site: Site, state: State, listeners: Listeners, watcher: Watcher, progress: Progress) -> None:
+    parts = progress.parts
+    repository = parts.repository
+    installation = state.installation()
+    with site.session(f"vmbackup-{progress.run.id}") as session, repository.target:
+        pool = read_pool(session)
+        progress.run = run = replace(progress.run, pool=pool)
+        repository.prove()
+        with Journal.begin(state.journals, run.id, pool.uuid) as journal:
+            bench = Bench(run, session, journal, repository, installation, parts.packing, listeners, watcher)
+            for warning in (
+                *reconcile(session, pool.uuid, repository, state),
+                *tidy(repository, installation, state),
+            ):
+                progress.warnings.append(warning)
+                watcher.warned(warning)
+            plan = make_plan(parts.name, parts.job, read_inventory(session, pool), parts.methods)
+            progress.plan = plan
+            progress.failures += plan.problems
+            progress.warnings += [Failure("plan", "Note", note) for note in plan.notes]
+            watcher.planned(plan)
+            listeners.run_started(run)
+            for task in plan.tasks:
+                backup = VMBackup(bench, task, parts.methods[task.method])
+                progress.results.append(backup.run())
+                if backup.interrupted:
+                    raise backup.interrupted
+            dumped = _dump(bench, parts, progress)
+            progress.removals += prune(bench, plan, progress.results, dumped, parts)
+
+
+def _dump(bench: Bench, parts: JobParts, progress: Progress) -> Backup | None:
+    if parts.job.pool_database is None:
+        return None
+    try:
+        return dump_pool_database(bench)
+    except Exception as error:  # noqa: BLE001 - the VMs' backups are none the worse for it
+        progress.failures.append(Failure.of("pool-database", error))
+        return None
+    finally:
+        progress.warnings += clean_up(bench.session, bench.journal, bench.repository, bench.journal.open)
+
+
+def prune(
+    bench: Bench, plan: Plan, results: Iterable[VMResult], dumped: Backup | None, parts: JobParts
+) -> Iterator[Removal]:
+    """Remove what the job keeps no longer, of those VMs alone whose backup has succeeded in this run; yield each."""
+    good = {result.uuid for result in results if result.good}
+    keeps: dict[str, Keep] = {task.vm.uuid: task.keep for task in plan.tasks if task.vm.uuid in good}
+    if dumped is not None and parts.job.pool_database is not None:
+        keeps[""] = parts.job.pool_database.keep or parts.job.keep
+    own = [
+        backup
+        for backup in bench.repository.backups()
+        if backup.manifest.job == parts.name and backup.manifest.pool.uuid == bench.run.pool.uuid
+    ]
+    for uuid, keep in keeps.items():
+        group = [backup for backup in own if (backup.manifest.vm.uuid if backup.manifest.vm else "") == uuid]
+        for decision in decide(group, keep):
+            if decision.keep:
+                continue
+            failure = None
+            try:
+                bench.repository.remove(decision.backup)
+            except VmbackupError as error:
+                failure = Failure.of("retention", error)
+            yield Removal(bench.repository.target.label, decision.backup.folder, decision.reason, failure)

@@ -1,0 +1,146 @@
+"""One configuration with the plugins that it names: everything that a command needs, made and checked in one go."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from vmbackup.bench import Packing
+from vmbackup.config import Config, Job, Section
+from vmbackup.config_file import ConfigFile, ConfigProblem
+from vmbackup.contracts import Method, Notifier, Reporter
+from vmbackup.errors import ConfigError
+from vmbackup.registry import Registry, SectionError
+from vmbackup.repository import Repository
+from vmbackup.settings import Settings
+from vmbackup.state import State, default_folder
+from vmbackup.xapi.session import Session
+from vmbackup.xapi.trust import Address, Trust
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class JobParts:
+    """A job with the plugins that it names."""
+
+    name: str
+    job: Job
+    methods: dict[str, Method[Settings]]
+    repository: Repository
+    packing: Packing
+    reporters: tuple[Reporter[Settings], ...]
+    notifiers: tuple[Notifier[Settings], ...]
+
+
+class Site:
+    """A configuration file and the plugins of this environment."""
+
+    def __init__(self, file: ConfigFile, registry: Registry, state: Path | None = None) -> None:
+        """`state` overrides the state folder of the configuration and of the environment."""
+        self.file = file
+        self.registry = registry
+        self._state = state
+
+    @property
+    def config(self) -> Config:
+        """What the file says."""
+        return self.file.config
+
+    def state(self) -> State:
+        """Return the state folder, made if need be."""
+        configured = Path(self.config.state) if self.config.state else None
+        return State(self._state or configured or default_folder())
+
+    def session(self, originator: str) -> Session:
+        """Return a session with the pool, not yet logged in."""
+        pool = self.config.pool
+        trust = Trust(pool.tls.fingerprint, Path(pool.tls.ca) if pool.tls.ca else None) if pool.tls else Trust()
+        return Session(Address.parse(pool.url), trust, pool.username, pool.password.reveal(), originator=originator)
+
+    def repository(self, label: str) -> Repository:
+        """Return the repository on the target of that label, whose target is not yet entered."""
+        section = self.config.targets.get(label)
+        if section is None:
+            self.file.refuse([ConfigProblem(("targets",), _unknown("target", label, self.config.targets))])
+        try:
+            return self._repository(label)
+        except SectionError as error:
+            self.file.refuse(error.problems)
+            raise
+
+    def job(self, name: str) -> JobParts:
+        """Return a job with its plugins. Raises ConfigError with every problem at once."""
+        if name not in self.config.jobs:
+            raise ConfigError(f"{self.file.path}: {_unknown('job', name, self.config.jobs)}")
+        job, config, registry = self.config.jobs[name], self.config, self.registry
+        collect = _Collector(("jobs", name))
+        labels = sorted({job.method, *(entry.method for entry in job.vms if entry.method)})
+        methods = {
+            label: collect.make(partial(registry.method, label, config.methods.get(label, {}))) for label in labels
+        }
+        repositories = collect.each(
+            "targets", "target", job.targets[:1], config.targets, lambda label, _: self._repository(label)
+        )
+        packing = collect.make(partial(self._packing, name, job))
+        reporters = collect.each("report", "reporter", job.report, config.reporters, registry.reporter)
+        notifiers = collect.each("notify", "notifier", job.notify, config.notifiers, registry.notifier)
+        self.file.refuse(collect.problems)
+        return JobParts(
+            name=name,
+            job=job,
+            methods={label: method for label, method in methods.items() if method},
+            repository=repositories[0],
+            packing=packing or Packing(),
+            reporters=tuple(reporters),
+            notifiers=tuple(notifiers),
+        )
+
+    def _repository(self, label: str) -> Repository:
+        section = dict(self.config.targets[label])
+        identity = section.pop("id", "")
+        return Repository(self.registry.target(label, section), str(identity))
+
+    def _packing(self, name: str, job: Job) -> Packing:
+        if job.compress is None or job.compress.with_ == "none":
+            return Packing()
+        if job.compress.when == "host":
+            return Packing(host=job.compress.with_)
+        at = ("jobs", name, "compress")
+        return Packing(compressor=self.registry.compressor(job.compress.with_, job.compress.section, at))
+
+
+class _Collector:
+    """Makes plugins and keeps what is wrong with their sections, so that all of it is told at once."""
+
+    def __init__(self, at: tuple[str, ...]) -> None:
+        self._at = at
+        self.problems: list[ConfigProblem] = []
+
+    def make(self, call: Callable[[], T]) -> T | None:
+        try:
+            return call()
+        except SectionError as error:
+            self.problems.extend(error.problems)
+            return None
+
+    def each(
+        self,
+        key: str,
+        kind: str,
+        labels: Iterable[str],
+        sections: Mapping[str, Section],
+        factory: Callable[[str, Section], T],
+    ) -> list[T]:
+        made = []
+        for label in labels:
+            if label not in sections:
+                self.problems.append(ConfigProblem((*self._at, key), _unknown(kind, label, sections)))
+            elif (plugin := self.make(partial(factory, label, sections[label]))) is not None:
+                made.append(plugin)
+        return made
+
+
+def _unknown(kind: str, label: str, known: Collection[str]) -> str:
+    return f"there is no {kind} {label!r}; there is {', '.join(sorted(known)) or 'none'}"

@@ -1,0 +1,115 @@
+"""What an installation keeps: who it is, a lock for each job, the journals, and records that wait for a target."""
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from vmbackup.errors import ConfigError, LockHeld
+from vmbackup.keys import check_key
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """This installation: an id that is made once, the host it runs on, and that host's present boot."""
+
+    id: str
+    host: str
+    boot_id: str
+
+
+class State:
+    """The state folder, made on first use, readable by its owner only."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` is absolute. Raises ConfigError where it cannot be made."""
+        self.folder = folder
+        try:
+            for name in ("", "journal", "locks", "waiting"):
+                (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"{folder}: the state folder cannot be made: {error.strerror}",
+                advice="Name another with --state or the environment variable VMBACKUP_STATE.",
+            ) from error
+
+    @property
+    def journals(self) -> Path:
+        """Where the journals of runs lie."""
+        return self.folder / "journal"
+
+    @property
+    def waiting(self) -> Path:
+        """Where records of runs wait while their target is away."""
+        return self.folder / "waiting"
+
+    def installation(self) -> Installation:
+        """Return who this installation is; the first call decides it, also when several make it at once."""
+        path = self.folder / "installation.json"
+        if not path.exists():
+            made = str(uuid.uuid4())
+            fresh = path.with_name(f"installation.{made}.new")
+            write_flushed(fresh, json.dumps({"id": made}).encode())
+            with contextlib.suppress(FileExistsError):
+                os.link(fresh, path)
+            fresh.unlink()
+        try:
+            identity = str(json.loads(path.read_bytes())["id"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f"{path}: not readable as the id of this installation: {error}") from error
+        return Installation(identity, socket.gethostname(), _boot_id())
+
+    @contextlib.contextmanager
+    def lock(self, job: str) -> Iterator[None]:
+        """Hold the job's lock. Raises LockHeld, naming the holder, if another process has it."""
+        path = self.folder / "locks" / f"{check_key(job)}.lock"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = file.read().strip() or "an unknown process"
+                raise LockHeld(
+                    f"another run of the job {job!r} is under way: {holder}", advice="Wait for it, or end it."
+                ) from None
+            file.truncate(0)
+            file.write(
+                f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%SZ}\n"
+            )
+            file.flush()
+            try:
+                yield
+            finally:
+                file.truncate(0)
+
+
+def default_folder() -> Path:
+    """Return the state folder of whoever runs this: the system's for root, else the user's own."""
+    if chosen := os.environ.get("VMBACKUP_STATE"):
+        return Path(chosen).absolute()
+    if os.geteuid() == 0:
+        return Path("/var/lib/vmbackup")
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home).absolute() / "vmbackup"
+
+
+def write_flushed(path: Path, data: bytes) -> None:
+    """Write a new file for its owner only, on the disk when this returns."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,125 @@
+"""The pool's inventory, in a handful of calls whatever its size: whole classes at once, never a call a VM."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from vmbackup.errors import TransferError
+from vmbackup.models import VIF, VM, Disk, Inventory, Pool
+from vmbackup.xapi.session import Session
+from vmbackup.xapi.wire import NULL, Record, flag, mapping, number, text, texts
+
+Tables = Mapping[str, Mapping[str, Record]]
+CLASSES = ("VM", "VBD", "VDI", "SR", "VIF", "network", "VM_guest_metrics")
+
+
+def read_pool(session: Session) -> Pool:
+    """Ask the pool who it is: three calls."""
+    pools = session.records("pool")
+    if len(pools) != 1:
+        raise TransferError("pool.get_all_records: a pool has one pool record")
+    (ref, pool), *_ = pools.items()
+    coordinator = session.record("host", text(pool, "master"))
+    version = mapping(coordinator, "software_version")
+    product = " ".join(filter(None, (version.get("product_brand", ""), version.get("product_version", ""))))
+    # The pool has no name until somebody gives it one; its coordinator always has.
+    name = text(pool, "name_label") or text(coordinator, "name_label")
+    return Pool(
+        ref=ref,
+        uuid=text(pool, "uuid"),
+        name=name,
+        coordinator=text(coordinator, "name_label"),
+        product=product,
+        version=version.get("xapi_build") or version.get("xapi", ""),
+        default_sr=text(pool, "default_SR"),
+    )
+
+
+def read_inventory(session: Session, pool: Pool) -> Inventory:
+    """Ask the pool for its VMs: one call a class."""
+    tables = {name: session.records(name) for name in CLASSES}
+    return Inventory(pool, assemble(tables), datetime.now(UTC))
+
+
+def assemble(tables: Tables) -> tuple[VM, ...]:
+    """Put the records of the classes together to the real VMs, by name; pure."""
+    real = (read_vm(ref, record, tables) for ref, record in tables["VM"].items() if is_real(record))
+    return tuple(sorted(real, key=lambda vm: (vm.name, vm.uuid)))
+
+
+def is_real(vm: Record) -> bool:
+    """Whether a VM record is a VM to people: no template, no snapshot, no control domain (as `xe vm-list`)."""
+    return not (flag(vm, "is_a_template") or flag(vm, "is_a_snapshot") or flag(vm, "is_control_domain"))
+
+
+def read_vm(ref: str, record: Record, tables: Tables) -> VM:
+    """Put one VM or snapshot together from the records of its VBDs, VDIs, VIFs and the rest."""
+    vbds = (tables["VBD"].get(vbd) for vbd in texts(record, "VBDs"))
+    disks = (read_disk(vbd, tables) for vbd in vbds if vbd is not None)
+    vifs = (tables["VIF"].get(vif) for vif in texts(record, "VIFs"))
+    metrics = tables["VM_guest_metrics"].get(text(record, "guest_metrics"), {})
+    return VM(
+        ref=ref,
+        uuid=text(record, "uuid"),
+        name=text(record, "name_label"),
+        description=text(record, "name_description"),
+        power_state=text(record, "power_state"),
+        tags=texts(record, "tags"),
+        memory=number(record, "memory_dynamic_max"),
+        vcpus_max=number(record, "VCPUs_max"),
+        vcpus_at_startup=number(record, "VCPUs_at_startup"),
+        base_template=mapping(record, "other_config").get("base_template_name", ""),
+        os_version=mapping(metrics, "os_version").get("name", ""),
+        disks=tuple(sorted((disk for disk in disks if disk), key=lambda disk: (disk.position, disk.uuid))),
+        vifs=tuple(sorted((read_vif(vif, tables) for vif in vifs if vif is not None), key=lambda vif: vif.device)),
+    )
+
+
+def read_disk(vbd: Record, tables: Tables) -> Disk | None:
+    """Return the disk that a VBD links to its VM, or None for a CD drive, an empty one, or one on an ISO library."""
+    ref = text(vbd, "VDI")
+    vdi = tables["VDI"].get(ref)
+    if text(vbd, "type") == "CD" or flag(vbd, "empty") or ref == NULL or vdi is None:
+        return None
+    sr = tables["SR"].get(text(vdi, "SR"), {})
+    if text(sr, "content_type") == "iso":
+        return None
+    return Disk(
+        ref=ref,
+        uuid=text(vdi, "uuid"),
+        name=text(vdi, "name_label"),
+        description=text(vdi, "name_description"),
+        virtual_size=number(vdi, "virtual_size"),
+        physical_utilisation=number(vdi, "physical_utilisation"),
+        type=text(vdi, "type"),
+        sharable=flag(vdi, "sharable"),
+        read_only=flag(vdi, "read_only"),
+        sr_uuid=text(sr, "uuid"),
+        vbd_uuid=text(vbd, "uuid"),
+        position=number(vbd, "userdevice"),
+        device=text(vbd, "device"),
+        bootable=flag(vbd, "bootable"),
+        mode=text(vbd, "mode"),
+        unpluggable=flag(vbd, "unpluggable"),
+        tags=texts(vdi, "tags"),
+    )
+
+
+def read_vif(vif: Record, tables: Tables) -> VIF:
+    """Return a network interface with the name of its network."""
+    network = tables["network"].get(text(vif, "network"), {})
+    return VIF(
+        uuid=text(vif, "uuid"),
+        device=text(vif, "device"),
+        network=text(network, "name_label"),
+        mac=text(vif, "MAC"),
+        mtu=number(vif, "MTU"),
+        other_config=mapping(vif, "other_config"),
+    )
+
+
+def tables_of(session: Session, vm: Record) -> Tables:
+    """Fetch just the records that `read_vm` needs for one VM, such as a fresh snapshot."""
+    vbds = {ref: session.record("VBD", ref) for ref in texts(vm, "VBDs")}
+    vdis = {ref: session.record("VDI", ref) for ref in {text(vbd, "VDI") for vbd in vbds.values()} - {NULL}}
+    srs = {ref: session.record("SR", ref) for ref in {text(vdi, "SR") for vdi in vdis.values()}}
+    return {"VM": {}, "VBD": vbds, "VDI": vdis, "SR": srs, "VIF": {}, "network": {}, "VM_guest_metrics": {}}

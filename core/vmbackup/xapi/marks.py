@@ -1,0 +1,36 @@
+"""The mark that says that a snapshot is ours to destroy, and the rule that keeps us from anybody else's.
+
+`other_config` is copied by VM.snapshot and exported in an image, so a restored VM, or a user's snapshot of it, can
+carry an old mark of ours. A mark therefore names the very object it was put on: something is ours only when it is a
+snapshot **and** the UUID in its mark is its own.
+"""
+
+from vmbackup.xapi.session import Session
+from vmbackup.xapi.wire import Record, flag, mapping, text, texts
+
+OWNER = "vmbackup:owner"
+RESTORING = "vmbackup:restoring"
+
+
+def mark(session: Session, name: str, ref: str, run_id: str) -> None:
+    """Put our mark on a snapshot of class `name`, in place of whatever was copied from its source."""
+    uuid = text(session.record(name, ref), "uuid")
+    session.call(f"{name}.remove_from_other_config", ref, OWNER)
+    session.call(f"{name}.add_to_other_config", ref, OWNER, f"{run_id}/{uuid}")
+
+
+def is_marked(record: Record, run_id: str | None = None) -> bool:
+    """Whether the mark on this record is its own: that of run `run_id`, or of any run."""
+    owner, _, uuid = mapping(record, "other_config").get(OWNER, "").partition("/")
+    return flag(record, "is_a_snapshot") and uuid == text(record, "uuid") != "" and run_id in {None, owner}
+
+
+def remove_marks(session: Session, vm_ref: str) -> None:
+    """Take every mark of ours from a restored VM and its disks."""
+    vm = session.record("VM", vm_ref)
+    session.call("VM.remove_from_other_config", vm_ref, OWNER)
+    for vbd_ref in texts(vm, "VBDs"):
+        vbd = session.record("VBD", vbd_ref)
+        if text(vbd, "type") != "CD" and not flag(vbd, "empty"):
+            for key in (OWNER, RESTORING):
+                session.call("VDI.remove_from_other_config", text(vbd, "VDI"), key)

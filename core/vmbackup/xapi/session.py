@@ -1,0 +1,147 @@
+"""A session with a pool: calls, and every error of XAPI as one of ours."""
+
+import contextlib
+import http.client
+import threading
+import xmlrpc.client
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+from xml.parsers.expat import ExpatError
+
+import XenAPI
+from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.exceptions import HTTPError
+
+from vmbackup.errors import PoolError, TransferError, VmbackupError
+from vmbackup.version import __version__
+from vmbackup.xapi.advice import pool_error
+from vmbackup.xapi.trust import Address, Trust, connections, is_distrust, untrusted
+from vmbackup.xapi.wire import Record, table
+
+ANSWER_SECONDS = 300.0
+# XAPI retries a conflict for two hours before it answers (xapi: helpers.ml), and thick storage copies for as long.
+SLOW_ANSWER_SECONDS = 8000.0
+SLOW_CALLS = frozenset(
+    {"VM.snapshot", "VM.destroy", "VM.start", "VDI.snapshot", "VDI.create", "VDI.destroy", "VM.set_is_a_template"}
+)
+GONE = frozenset({"HANDLE_INVALID", "UUID_INVALID"})
+
+
+class _Transport(xmlrpc.client.Transport):
+    """XML-RPC over connections whose certificate has been checked; time-outs are set for each call and thread."""
+
+    def __init__(self, http: HTTPConnectionPool) -> None:
+        super().__init__()
+        self.http = http
+        self.patience = threading.local()
+
+    def request(
+        self,
+        host: tuple[str, dict[str, str]] | str,
+        handler: str,
+        request_body: object,
+        verbose: bool = False,  # noqa: FBT001, FBT002 - the signature of xmlrpc.client
+    ) -> "tuple[xmlrpc.client._Marshallable, ...]":
+        del host, verbose
+        response = self.http.urlopen(
+            "POST",
+            handler,
+            body=request_body,  # type: ignore[arg-type]
+            headers={"Content-Type": "text/xml", "User-Agent": f"vmbackup/{__version__}"},
+            timeout=getattr(self.patience, "seconds", ANSWER_SECONDS),
+            redirect=False,
+        )
+        if response.status != http.client.OK:
+            raise TransferError(f"the pool answered a call with HTTP {response.status}")
+        parser, unmarshaller = self.getparser()
+        parser.feed(response.data)
+        parser.close()
+        return unmarshaller.close()
+
+
+class Session:
+    """A login to a pool, from `with` to its end; safe for several threads."""
+
+    def __init__(self, address: Address, trust: Trust, username: str, password: str, *, originator: str) -> None:
+        """`originator` should be unique for a run: XAPI ends the oldest sessions of one that has too many."""
+        self.address = address
+        self.trust = trust
+        self._login = (username, password, "1.0", originator)
+        self._transport = _Transport(connections(address, trust, read_seconds=ANSWER_SECONDS))
+        self._binding = XenAPI.Session(f"{address.url}/", transport=self._transport)
+
+    def __enter__(self) -> Self:
+        """Log in. Raises LoginRefused, Untrusted, PoolError or TransferError."""
+        with self._errors("login"):
+            self._binding.login_with_password(*self._login)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        """Log out, if the pool still lets us."""
+        try:
+            with contextlib.suppress(VmbackupError), self._errors("logout"):
+                self._binding.xenapi.session.logout()
+        finally:
+            self._transport.http.close()
+
+    @property
+    def handle(self) -> str:
+        """The reference of the session, which is as good as the password: for a cookie, never for a URL or a log."""
+        return str(self._binding.handle)
+
+    def call(self, name: str, *parameters: object) -> object:
+        """Call `Class.method`; integers go as text, as XML-RPC's end at 32 bits. Raises PoolError or TransferError."""
+        self._transport.patience.seconds = SLOW_ANSWER_SECONDS if name in SLOW_CALLS else ANSWER_SECONDS
+        with self._errors(name):
+            return self._binding.xenapi_request(name, tuple(_parameter(value) for value in parameters))
+
+    def record(self, name: str, reference: str) -> Record:
+        """Return the record of one object: `name` is its class."""
+        answer = self.call(f"{name}.get_record", reference)
+        if not isinstance(answer, dict):
+            raise TransferError(f"{name}.get_record: the pool's answer makes no sense")
+        return answer
+
+    def records(self, name: str) -> dict[str, Record]:
+        """Return all records of a class, by reference."""
+        return table(self.call(f"{name}.get_all_records"))
+
+    def find(self, name: str, uuid: str) -> str | None:
+        """Return the reference of the object of class `name` with that UUID, or None if there is none."""
+        try:
+            return str(self.call(f"{name}.get_by_uuid", uuid))
+        except PoolError as error:
+            if error.xapi_code in GONE:
+                return None
+            raise
+
+    @contextlib.contextmanager
+    def _errors(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except XenAPI.Failure as failure:
+            raise pool_error(doing, [str(detail) for detail in failure.details]) from None
+        except (HTTPError, OSError) as error:
+            if is_distrust(error):
+                raise untrusted(self.address, self.trust, error) from error
+            raise TransferError(
+                f"{doing}: {self.address.url} does not answer: {_cause(error)}",
+                advice="Check the address, the network, and that the coordinator's toolstack is running.",
+            ) from error
+        except (xmlrpc.client.Error, ExpatError, UnicodeError) as error:
+            raise TransferError(f"{doing}: the pool's answer makes no sense: {error}") from error
+
+
+def _parameter(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _cause(error: Exception) -> str:
+    """Return the words of the system under the wrappings of the library."""
+    inner = error
+    while isinstance(following := inner.__cause__ or inner.__context__, OSError):
+        inner = following
+    return str(inner)

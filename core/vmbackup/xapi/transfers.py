@@ -1,0 +1,196 @@
+"""Streams out of the pool and into it, each with a task of its own whose result alone says whether it succeeded."""
+
+import contextlib
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from typing_extensions import Buffer
+from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.exceptions import HTTPError
+from urllib3.response import BaseHTTPResponse
+
+from vmbackup.errors import PoolError, TransferError, VmbackupError
+from vmbackup.journal import Journal
+from vmbackup.xapi.advice import pool_error
+from vmbackup.xapi.session import GONE, Session
+from vmbackup.xapi.trust import connections, is_distrust, untrusted
+from vmbackup.xapi.unmake import unmake
+from vmbackup.xapi.wire import text, texts
+
+# A silent pool: nothing read for this long. The first byte of a big export may take as long (xen-api#4603).
+STALL_SECONDS = 1800.0
+# XAPI ends the task before or after the last byte; both come within moments (xapi: export.ml).
+RESULT_SECONDS = 60.0
+PIECE = 1 << 20
+
+
+class Task:
+    """A XAPI task that belongs to one transfer."""
+
+    def __init__(self, session: Session, ref: str, doing: str) -> None:
+        """Use `own_task`."""
+        self._session = session
+        self.ref = ref
+        self._doing = doing
+
+    def result(self, within: float | None = RESULT_SECONDS) -> str:
+        """Wait for the end of the task, `within` seconds or for ever, and return its result.
+
+        Raises PoolError with XAPI's code if it failed, TransferError if nobody knows how it ended.
+        """
+        failure, result = self._ended(within)
+        if failure is not None:
+            raise failure
+        return result
+
+    def failure(self, within: float) -> VmbackupError | None:
+        """Return why the task failed if it has, or does within so many seconds; None if it goes on or succeeded."""
+        with contextlib.suppress(TransferError):
+            return self._ended(within)[0]
+        return None
+
+    def _ended(self, within: float | None) -> tuple[VmbackupError | None, str]:
+        deadline = None if within is None else time.monotonic() + within
+        pause = 0.01
+        while True:
+            try:
+                record = self._session.record("task", self.ref)
+            except PoolError as error:
+                if error.xapi_code in GONE:
+                    raise TransferError(
+                        f"{self._doing}: the pool has lost the task, so that nobody knows how it ended",
+                        advice="Look whether the toolstack was restarted meanwhile, and run the job again.",
+                    ) from error
+                raise
+            status = text(record, "status")
+            if status == "success":
+                return None, text(record, "result")
+            if status in {"failure", "cancelled"}:
+                details = texts(record, "error_info") or ("TASK_CANCELLED", self.ref)
+                return pool_error(self._doing, details), ""
+            if deadline is not None and time.monotonic() > deadline:
+                raise TransferError(f"{self._doing}: the stream ended {within:.0f} s ago, but the pool's task did not")
+            time.sleep(pause)
+            pause = min(pause * 2, 1.0)
+
+
+@contextlib.contextmanager
+def own_task(session: Session, journal: Journal, doing: str) -> Iterator[Task]:
+    """Make a task for one transfer; at the end it is cancelled if it still goes on, and removed."""
+    label = f"vmbackup-{journal.run_id}-{uuid.uuid4().hex[:12]}"
+    intent = journal.intend("task", label=label)
+    try:
+        task = Task(session, str(session.call("task.create", label, doing)), doing)
+        # A handler that takes the task up sets this to 0, so that an abandoned one is known (xapi: export.ml).
+        session.call("task.set_progress", task.ref, -1.0)
+        yield task
+    finally:
+        unmake(session, journal, [intent])
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One of XAPI's HTTP handlers and its query; `doing` names the transfer in messages and in the pool's own lists."""
+
+    handler: str
+    query: Mapping[str, str]
+    doing: str
+
+
+class Download:
+    """A stream out of the pool: `pieces` and then `finish`, or it has not succeeded."""
+
+    def __init__(self, response: BaseHTTPResponse, task: Task, doing: str) -> None:
+        """Use `download`."""
+        self._response = response
+        self._task = task
+        self._doing = doing
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the body. Raises TransferError where the connection breaks; its quiet end proves nothing yet."""
+        try:
+            yield from self._response.stream(PIECE, decode_content=False)
+        except (HTTPError, OSError) as error:
+            raise TransferError(f"{self._doing}: the stream broke: {error}") from error
+
+    def finish(self) -> None:
+        """Wait until the pool says that the transfer succeeded. Raises PoolError or TransferError if it did not."""
+        self._task.result()
+
+    def reason(self, within: float = 2.0) -> VmbackupError | None:
+        """Return the pool's own reason for a stream that went wrong, if it has one."""
+        return self._task.failure(within)
+
+
+@contextlib.contextmanager
+def download(session: Session, journal: Journal, request: Request) -> Iterator[Download]:
+    """Ask for a stream under an own task. The session goes in a cookie, never in a URL.
+
+    Raises Untrusted, TransferError, or the PoolError that the task holds when the pool hangs up without a word.
+    """
+    with _connected(session, journal, request) as (http, task):
+        response = _ask(session, http, task, request, method="GET")
+        try:
+            if response.status != HTTPStatus.OK:
+                refused = TransferError(f"{request.doing}: the pool answered with HTTP {response.status}")
+                raise task.failure(2.0) or refused
+            yield Download(response, task, request.doing)
+        finally:
+            # A reader on another thread wakes up by this; closing alone would pull the socket away under it.
+            with contextlib.suppress(OSError, ValueError, RuntimeError):
+                response.shutdown()
+            response.close()
+
+
+def upload(session: Session, journal: Journal, request: Request, pieces: Iterable[Buffer], size: int) -> str:
+    """Send `size` bytes under an own task and return the task's result.
+
+    The pool answers before it reads, and stops reading when it has what it needs (xapi: import.ml): neither its answer
+    nor a connection that breaks at the end says anything. The task does.
+    """
+    with _connected(session, journal, request) as (http, task):
+        broken: VmbackupError | None = None
+        try:
+            _ask(session, http, task, request, method="PUT", body=map(bytes, pieces), size=size).close()
+        except TransferError as error:
+            broken = error
+        try:
+            return task.result(within=RESULT_SECONDS if broken else None)
+        except TransferError as error:
+            raise broken or error from error
+
+
+@contextlib.contextmanager
+def _connected(session: Session, journal: Journal, request: Request) -> Iterator[tuple[HTTPConnectionPool, Task]]:
+    http = connections(session.address, session.trust, read_seconds=STALL_SECONDS)
+    with own_task(session, journal, request.doing) as task, contextlib.closing(http):
+        yield http, task
+
+
+def _ask(
+    session: Session,
+    http: HTTPConnectionPool,
+    task: Task,
+    request: Request,
+    *,
+    method: str,
+    body: Iterable[bytes] | None = None,
+    size: int = 0,
+) -> BaseHTTPResponse:
+    """Send the request. The session goes in a cookie, without blanks (xapi: http.ml), never in the URL."""
+    path = f"{request.handler}?{urlencode({**request.query, 'task_id': task.ref})}"
+    headers = {"Cookie": f"session_id={session.handle}"}
+    if body is not None:
+        headers["Content-Length"] = str(size)
+    try:
+        return http.urlopen(
+            method, path, body=body, headers=headers, preload_content=False, redirect=False, decode_content=False
+        )
+    except (HTTPError, OSError) as error:
+        if is_distrust(error):
+            raise untrusted(session.address, session.trust, error) from error
+        raise task.failure(2.0) or TransferError(f"{request.doing}: the connection broke: {error}") from error

@@ -1,0 +1,197 @@
+"""Unmaking what a run made in the pool: by the run itself at the end of each VM, or by the next run after its death.
+
+Every function may be repeated and may find its work half done. What is not certainly ours is left alone.
+"""
+
+import time
+from collections.abc import Iterable
+
+from vmbackup.errors import PoolError, VmbackupError
+from vmbackup.journal import Intent, Journal
+from vmbackup.xapi.marks import RESTORING, is_marked, mark
+from vmbackup.xapi.session import GONE, Session
+from vmbackup.xapi.wire import NULL, Record, flag, mapping, text, texts
+
+# A disk that was streamed stays attached to dom0 for up to 300 s after a broken export (xapi: attach_helpers.ml).
+IN_USE_SECONDS = 330.0
+BUSY = frozenset({"VDI_IN_USE", "OTHER_OPERATION_IN_PROGRESS", "SR_BACKEND_FAILURE_46", "SR_BACKEND_FAILURE_82"})
+PAUSE_SECONDS = 0.2
+
+
+def unmake(session: Session, journal: Journal, intents: Iterable[Intent]) -> list[VmbackupError]:
+    """Unmake the things in the pool among `intents`, the latest first, and close them; return what could not be."""
+    failures: list[VmbackupError] = []
+    for intent in intents:
+        undo = UNDO.get(intent.kind)
+        if undo is None:
+            continue
+        try:
+            undo(session, journal, intent)
+        except VmbackupError as error:
+            failures.append(error)
+        else:
+            journal.close(intent)
+    return failures
+
+
+def _undo_task(session: Session, _journal: Journal, intent: Intent) -> None:
+    """Cancel and remove the tasks under our unique label; the pool forgets them by itself when it restarts."""
+    for ref in session.call("task.get_by_name_label", intent.text("label")) or ():  # type: ignore[attr-defined]
+        try:
+            record = session.record("task", ref)
+            if text(record, "status") == "pending":
+                session.call("task.cancel", ref)
+                if not is_untaken(record):
+                    _settle(session, ref)
+                if text(session.record("task", ref), "status") == "pending":
+                    # Nobody works on it, so nobody would end it, and a pending task is not destroyed (db_gc_util.ml).
+                    session.call("task.set_status", ref, "cancelled")
+            session.call("task.destroy", ref)
+        except PoolError as error:
+            if error.xapi_code not in GONE:
+                raise
+
+
+def is_untaken(task: Record) -> bool:
+    """Whether no handler has taken the task up: then its progress is still what `transfers.own_task` set."""
+    return str(task.get("progress")) in {"-1", "-1.0"}
+
+
+def _settle(session: Session, task: str) -> None:
+    """Give a cancelled task a moment to end: XAPI looks at the wish when it writes (xapi: stream_vdi.ml)."""
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline and text(session.record("task", task), "status") == "pending":
+        time.sleep(PAUSE_SECONDS)
+
+
+def _undo_vm_snapshot(session: Session, journal: Journal, intent: Intent) -> None:
+    for ref, record in _snapshots(session, journal.run_id, intent):
+        disks = dict(_snapshot_disks(session, record))
+        # The marks stand before the VM record goes: without it they are all that says that the disks are ours.
+        for disk_ref, disk in disks.items():
+            if not is_marked(disk, journal.run_id):
+                mark(session, "VDI", disk_ref, journal.run_id)
+        journal.learn(intent, disks=sorted({*intent.texts("disks"), *(text(disk, "uuid") for disk in disks.values())}))
+        _destroy(session, "VM", ref)
+    _destroy_marked_disks(session, journal.run_id, intent.texts("disks"))
+
+
+def _snapshots(session: Session, run_id: str, intent: Intent) -> list[tuple[str, Record]]:
+    """Find the snapshot by the UUID that was learnt, or by its unique name if we died before that."""
+    if uuid := intent.text("uuid"):
+        ref = session.find("VM", uuid)
+        refs = [ref] if ref else []
+    else:
+        _wait_for_snapshot(session, intent.text("source"))
+        answer = session.call("VM.get_by_name_label", intent.text("name"))
+        refs = [str(ref) for ref in answer] if isinstance(answer, list) else []
+    records = [(ref, session.record("VM", ref)) for ref in refs]
+    return [
+        (ref, record)
+        for ref, record in records
+        if flag(record, "is_a_snapshot")
+        and (is_marked(record, run_id) or text(record, "name_label") == intent.text("name") or _learnt(record, intent))
+    ]
+
+
+def _learnt(record: Record, intent: Intent) -> bool:
+    """Whether this is the very snapshot whose UUID the call itself gave us, before it was marked."""
+    return text(record, "uuid") == intent.text("uuid")
+
+
+def _wait_for_snapshot(session: Session, source: str) -> None:
+    """Wait while the VM is still being snapshotted: the pool goes on with a call whose caller has died."""
+    ref = session.find("VM", source)
+    deadline = time.monotonic() + 60
+    while ref and time.monotonic() < deadline:
+        operations = mapping(session.record("VM", ref), "current_operations").values()
+        if "snapshot" not in operations:
+            return
+        time.sleep(PAUSE_SECONDS)
+
+
+def _snapshot_disks(session: Session, snapshot: Record) -> Iterable[tuple[str, Record]]:
+    """Yield the disks of a VM snapshot that are snapshots themselves; an inserted ISO is not."""
+    for vbd_ref in texts(snapshot, "VBDs"):
+        vbd = session.record("VBD", vbd_ref)
+        if text(vbd, "type") != "CD" and not flag(vbd, "empty") and text(vbd, "VDI") != NULL:
+            record = session.record("VDI", text(vbd, "VDI"))
+            if flag(record, "is_a_snapshot"):
+                yield text(vbd, "VDI"), record
+
+
+def _undo_disk_snapshot(session: Session, journal: Journal, intent: Intent) -> None:
+    if not intent.texts("disks"):
+        source = session.find("VDI", intent.text("source"))
+        if source is None:
+            return
+        found = _unclaimed(session, source, intent)
+        if len(found) != 1:
+            return
+        ref, record = found[0]
+        journal.learn(intent, disks=[text(record, "uuid")])
+        mark(session, "VDI", ref, journal.run_id)
+    for uuid in intent.texts("disks"):
+        ref = session.find("VDI", uuid) or ""
+        if ref and not is_marked(session.record("VDI", ref), journal.run_id):
+            mark(session, "VDI", ref, journal.run_id)
+    _destroy_marked_disks(session, journal.run_id, intent.texts("disks"))
+
+
+def _unclaimed(session: Session, source: str, intent: Intent) -> list[tuple[str, Record]]:
+    """Return the snapshots of `source` that came after the intent, that nobody has marked, and that no VM holds."""
+    records = [(ref, session.record("VDI", ref)) for ref in texts(session.record("VDI", source), "snapshots")]
+    return [
+        (ref, record)
+        for ref, record in records
+        if text(record, "uuid") not in intent.texts("before")
+        and not texts(record, "VBDs")
+        and not is_marked(record)
+        and flag(record, "is_a_snapshot")
+    ]
+
+
+def _destroy_marked_disks(session: Session, run_id: str, uuids: Iterable[str]) -> None:
+    for uuid in uuids:
+        ref = session.find("VDI", uuid)
+        if ref and is_marked(session.record("VDI", ref), run_id):
+            _destroy(session, "VDI", ref)
+
+
+def _undo_restored_disk(session: Session, _journal: Journal, intent: Intent) -> None:
+    """Destroy the disk that a restore had begun to fill; it bears the restore's own mark until it is whole."""
+    for ref, record in session.records("VDI").items():
+        if mapping(record, "other_config").get(RESTORING) == intent.text("mark"):
+            _destroy(session, "VDI", ref)
+
+
+def _undo_restored_vm(session: Session, _journal: Journal, intent: Intent) -> None:
+    """Destroy the VM record that a restore had begun to put together; its disk is a thing of its own."""
+    for ref, record in session.records("VM").items():
+        if mapping(record, "other_config").get(RESTORING) == intent.text("mark"):
+            _destroy(session, "VM", ref)
+
+
+def _destroy(session: Session, name: str, ref: str) -> None:
+    """Destroy an object, waiting for those who still hold it; one that is gone is no error."""
+    deadline = time.monotonic() + IN_USE_SECONDS
+    while True:
+        try:
+            session.call(f"{name}.destroy", ref)
+        except PoolError as error:
+            if error.xapi_code in GONE:
+                return
+            if error.xapi_code not in BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(PAUSE_SECONDS * 5)
+        else:
+            return
+
+
+UNDO = {
+    "task": _undo_task,
+    "vm-snapshot": _undo_vm_snapshot,
+    "disk-snapshot": _undo_disk_snapshot,
+    "restored-disk": _undo_restored_disk,
+    "restored-vm": _undo_restored_vm,
+}
