@@ -1,1 +1,13 @@
-"""x."""
+"""The compressors that come with vmbackup."""
+
+from collections.abc import Iterable
+
+from vmbackup import Plugin, Settings, hookimpl
+from vmbackup_compressors.none import Uncompressed
+from vmbackup_compressors.zstd import Zstd
+
+
+@hookimpl
+def vmbackup_register() -> Iterable[type[Plugin[Settings]]]:
+    """Bring `none` and `zstd`."""
+    return (Uncompressed, Zstd)  # type: ignore[return-value] # each class is of a kind with settings of its own

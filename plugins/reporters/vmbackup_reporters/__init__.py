@@ -1,1 +1,12 @@
-"""x."""
+"""The reporters that come with vmbackup."""
+
+from collections.abc import Iterable
+
+from vmbackup import Plugin, Settings, hookimpl
+from vmbackup_reporters.json_report import JsonReport
+
+
+@hookimpl
+def vmbackup_register() -> Iterable[type[Plugin[Settings]]]:
+    """Bring `json`."""
+    return (JsonReport,)  # type: ignore[return-value] # a reporter with settings of its own
