@@ -1,0 +1,236 @@
+"""Whole backups and restores against a pool whose guests go on writing."""
+
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.integration.world import MIB, World, job, stranger
+from vmbackup.results import exit_code
+from vmbackup.simulator import DiskSpec, Simulator
+from vmbackup.verify import verify
+
+
+def test_a_backup_leaves_nothing_behind_in_the_pool(world: World) -> None:
+    before = world.records()
+    report = world.run()
+    assert exit_code(report) == 0, report
+    assert report.all_warnings == ()
+    assert world.records() == before
+    assert world.journals() == []
+
+
+def test_a_backup_holds_the_disks_as_they_were_at_the_snapshot(world: World) -> None:
+    world.run()
+    (backup,) = world.backups()
+    image = next(world.target.rglob("image.xva"))
+    with tarfile.open(image) as archive:
+        names = archive.getnames()
+        assert names[0] == "ova.xml"
+        folders = list(dict.fromkeys(name.split("/")[0] for name in names[1:]))
+        assert len(folders) == 2
+        for folder in folders:
+            disk = _unpack(archive, folder)
+            assert disk in {world.pool.digest(each.uuid) for each in backup.manifest.image.disks}  # type: ignore[union-attr]
+
+
+def _unpack(archive: tarfile.TarFile, folder: str) -> str:
+    """The digest of a disk by the plainest reading of the format that there is."""
+    import hashlib
+
+    members = [member for member in archive if member.name.startswith(f"{folder}/") and "." not in member.name]
+    content, last = bytearray(), -1
+    for member in members:
+        number = int(member.name.partition("/")[2])
+        content += bytes(MIB) * (number - last - 1)
+        file = archive.extractfile(member)
+        assert file is not None
+        content += file.read()
+        last = number
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "",
+        'compress = { with = "zstd" }',
+        'compress = { with = "zstd", when = "host" }',
+        'compress = { with = "gzip", when = "host" }',
+        'method = "vdi-export"',
+        'method = "vdi-export"\ncompress = { with = "zstd" }',
+        'method = "vhd"',
+    ],
+)
+def test_every_way_of_backing_up_verifies_and_restores(world: World, more: str) -> None:
+    world.configure(job("web*", more=more) + '\n[methods.vhd]\ntype = "vdi-export"\nformat = "vhd"\n')
+    report = world.run()
+    assert exit_code(report) == 0, report
+    assert all(verdict.good for verdict in world.verify_all())
+    (backup,) = world.backups()
+    done = world.cli("restore", "web 01@latest", "--name", "back", "--json")
+    assert done.returncode == 0, done.stderr
+    (vm,) = [vm for vm in world.pool.records("VM").values() if vm["name_label"] == "back"]
+    disks = {
+        vbd["userdevice"]: world.pool.records("VDI")[str(vbd["VDI"])]
+        for vbd in world.pool.records("VBD").values()
+        if vbd["VM"] == _ref(world.pool, str(vm["uuid"])) and vbd["type"] == "Disk"
+    }
+    image = backup.manifest.image
+    assert image is not None
+    assert len(disks) == len(image.disks)
+    for disk in image.disks:
+        restored = disks[str(disk.position)]
+        assert world.pool.digest(str(restored["uuid"])) == world.pool.digest(disk.uuid)
+    marks = [record["other_config"] for name in ("VM", "VDI") for record in world.pool.records(name).values()]
+    assert not [mark for mark in marks if isinstance(mark, dict) and any("vmbackup" in key for key in mark)]
+
+
+def _ref(pool: Simulator, uuid: str) -> str:
+    return next(ref for ref, record in pool.records("VM").items() if record["uuid"] == uuid)
+
+
+def test_what_lies_on_the_target(world: World) -> None:
+    world.configure(job("web*", more="pool-database = true"))
+    assert exit_code(world.run()) == 0
+    names = {name.partition("/")[2].partition("/")[2].partition("/")[2] for name in world.files()}
+    assert {
+        *("begun.json", "image.xva", "ova.xml", "vm.cfg", "VIFs/vif-0.cfg", "RESTORE.txt", "SHA256SUMS"),
+        *("manifest.json", "DISK-xvda/vbd.cfg", "DISK-xvda/vdi.cfg", "DISK-xvdb/vbd.cfg", "DISK-xvdb/vdi.cfg"),
+    } <= names
+    for path in world.target.rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path
+    dump = next((world.target / "pool-database").rglob("pool.xml"))
+    assert b"<database>" in dump.read_bytes()[:200]
+
+
+def test_the_checksums_are_those_that_sha256sum_takes(world: World) -> None:
+    import subprocess
+
+    world.run()
+    folder = next(world.target.rglob("SHA256SUMS")).parent
+    done = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=folder, check=True, capture_output=True, text=True)
+    assert done.stdout.count(": OK") == len(done.stdout.splitlines()) > 5
+
+
+def test_the_guide_has_the_lines_for_this_backup(world: World) -> None:
+    world.configure(job("web*", more='method = "vdi-export"\ncompress = { with = "zstd" }'))
+    world.run()
+    text = next(world.target.rglob("RESTORE.txt")).read_text()
+    assert "zstd -d disk-0.raw.zst" in text
+    assert f"virtual-size={5 * MIB}" in text
+    assert "xe vdi-import uuid=<UUID that was printed> filename=disk-0.raw format=raw" in text
+
+
+def test_retention_keeps_the_newest_and_a_failed_run_removes_nothing(world: World) -> None:
+    world.configure(job("web*", keep=2))
+    for _ in range(3):
+        world.run()
+    newest = world.backups()
+    assert len(newest) == 2
+    world.configure(job("nobody", keep=1))
+    assert exit_code(world.run()) == 4
+    assert world.backups() == newest
+
+
+def test_a_wildcard_job_goes_on_when_one_vm_fails(world: World) -> None:
+    uuid = world.pool.add_vm("web 02", [DiskSpec(2 * MIB, seed=5)])
+    from vmbackup.simulator import CallFails
+
+    ref = _ref(world.pool, uuid)
+    world.pool.faults.add(CallFails(method="VM.snapshot", about=ref, code="SR_BACKEND_FAILURE_44", params=("", "full", "")))
+    report = world.run()
+    assert exit_code(report) == 3
+    (failed,) = [result for result in report.results if not result.good]
+    failure = failed.outcomes[0].failure
+    assert failed.vm == "web 02"
+    assert failure is not None
+    assert (failure.step, failure.code) == ("snapshot", "SR_BACKEND_FAILURE_44")
+    assert "no room" in failure.advice
+
+
+def test_a_restore_refuses_a_damaged_backup_before_the_first_byte(world: World) -> None:
+    world.run()
+    image = next(world.target.rglob("image.xva"))
+    with image.open("r+b") as file:
+        file.seek(MIB)
+        byte = file.read(1)
+        file.seek(MIB)
+        file.write(bytes([byte[0] ^ 1]))
+    before = world.records()
+    done = world.cli("restore", "web 01@latest")
+    assert done.returncode == 13, done.stderr
+    assert "not whole" in done.stderr
+    assert world.records() == before
+    verify_done = world.cli("verify", "--all")
+    assert verify_done.returncode == 13
+    forced = world.cli("restore", "web 01@latest", "--force")
+    assert forced.returncode == 4, "the pool itself finds a block that does not match its checksum"
+    assert world.records() == before
+
+
+def test_a_whole_vm_restored_with_its_addresses_is_the_archived_one(world: World) -> None:
+    world.run()
+    (backup,) = world.backups()
+    before = {str(record["MAC"]) for record in world.pool.records("VIF").values()}
+    done = world.cli("restore", "web 01@latest", "--preserve", "--name", "twin")
+    assert done.returncode == 4
+    assert "The original VM is still in the pool" in done.stderr
+    with stranger(world) as session:
+        vm_ref = session.xenapi.VM.get_by_name_label("web 01")[0]
+        session.xenapi.VM.hard_shutdown(vm_ref)
+        session.xenapi.VM.destroy(vm_ref)
+    done = world.cli("restore", "web 01@latest", "--preserve", "--name", "twin")
+    assert done.returncode == 0, done.stderr
+    (vm,) = [record for record in world.pool.records("VM").values() if record["name_label"] == "twin"]
+    (vif,) = vm["VIFs"]  # type: ignore[misc]
+    assert str(world.pool.records("VIF")[vif]["MAC"]) in before
+    assert backup.manifest.vm is not None
+    assert vm["uuid"] != backup.manifest.vm.uuid
+
+
+def test_a_backup_on_an_unmounted_folder_is_refused_with_nothing_written(world: World) -> None:
+    away = world.target.rename(world.folder / "away")
+    world.target.mkdir()
+    done = world.cli("run", "test")
+    assert done.returncode == 10, done.stdout
+    assert "no vmbackup-target.json" in done.stdout
+    assert list(world.target.iterdir()) == []
+    world.target.rmdir()
+    away.rename(world.target)
+    assert world.cli("run", "test").returncode == 0
+    records = list((world.target / "runs" / "test").iterdir())
+    assert len(records) == 2, "the record of the refused run waited for its target"
+
+
+def test_a_foreign_target_is_refused(world: World) -> None:
+    path = world.target / "vmbackup-target.json"
+    path.write_text(path.read_text().replace(world.identity, "11111111-1111-4111-8111-111111111111"))
+    done = world.cli("run", "test")
+    assert done.returncode == 10
+    assert world.identity in done.stdout
+
+
+def test_hostile_names_stay_inside_the_target(world: World) -> None:
+    names = ["../../etc/cron.d/x", "/", ".", "-rf", "a\nb\x1b[31m", "x" * 300, "$(reboot)", "Ünï 東京"]
+    for number, name in enumerate(names):
+        world.pool.add_vm(name, [DiskSpec(MIB, seed=number)])
+    world.configure(job("*"))
+    report = world.run()
+    assert exit_code(report) == 0, report
+    assert len(world.backups()) == len(names) + 1
+    assert sorted(path.name for path in world.folder.iterdir()) == ["pool", "pool.password", "state", "target", "vmbackup.toml"]
+    done = world.cli("list")
+    assert "\x1b[31m" not in done.stdout
+
+
+def test_verify_reads_everything_again(world: World) -> None:
+    world.run()
+    (backup,) = world.backups()
+    repository = world.repository()
+    with repository.target:
+        verdict = verify(backup, repository, world.site().registry)
+    assert verdict.good
+    assert verdict.read == backup.size
+
+
