@@ -12,7 +12,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 from typing_extensions import Buffer
 
-from vmbackup.contracts import Stored, Target
+from vmbackup.contracts import Entry, Stored, Target
 from vmbackup.errors import TargetError, TargetNotProven
 from vmbackup.manifest import (
     BEGUN,
@@ -245,7 +245,9 @@ class Repository:
         """Return the keys of our files in a folder of ours; what somebody else has put there stays where it is."""
         found = []
         for entry in self.target.entries(folder):
-            inner = [entry] if entry.size is not None else self.target.entries(entry.key)
+            # A folder in which nothing came to lie is deleted by the name of something that might.
+            husk = Entry(f"{entry.key}/{'vif-0' if entry.key.endswith('/VIFs') else 'vbd'}.cfg", 0)
+            inner = [entry] if entry.size is not None else list(self.target.entries(entry.key)) or [husk]
             found += [file.key for file in inner if file.size is not None and is_ours(file.key[len(folder) + 1 :])]
         return sorted(found)
 
