@@ -33,10 +33,10 @@ from vmbackup.errors import (
 )
 from vmbackup.images import DiskEvidence, Evidence, ImageCheck
 from vmbackup.keys import check_key
-from vmbackup.manifest import Manifest
+from vmbackup.manifest import Image, ImageDisk, Manifest, PoolFact, StoredFile, VMFact
 from vmbackup.markers import hookimpl
 from vmbackup.models import VIF, VM, Disk, Pool
-from vmbackup.results import Backup, Failure, Outcome, Removal, Report, Run, VMResult, exit_code
+from vmbackup.results import Backup, Covered, Failure, Outcome, Removal, Report, Run, VMResult, exit_code
 from vmbackup.settings import NoSettings, Secret, Settings
 from vmbackup.version import __version__
 
@@ -48,13 +48,16 @@ __all__ = [
     "Buffer",
     "Compressor",
     "ConfigError",
+    "Covered",
     "Disk",
     "DiskEvidence",
     "Entry",
     "Evidence",
     "Export",
     "Failure",
+    "Image",
     "ImageCheck",
+    "ImageDisk",
     "ImageError",
     "KeyExists",
     "KeyMissing",
@@ -69,6 +72,7 @@ __all__ = [
     "PlanError",
     "Plugin",
     "Pool",
+    "PoolFact",
     "Removal",
     "Report",
     "Reporter",
@@ -77,9 +81,11 @@ __all__ = [
     "Secret",
     "Settings",
     "Stored",
+    "StoredFile",
     "Target",
     "TargetError",
     "TargetNotProven",
+    "VMFact",
     "VMResult",
     "VmbackupError",
     "__version__",

@@ -19,17 +19,17 @@ from vmbackup.models import VM, Disk
 from vmbackup.results import Report
 from vmbackup.settings import NoSettings, Settings
 
-S = TypeVar("S", bound=Settings)
+S_co = TypeVar("S_co", bound=Settings, covariant=True)
 
 
-class Plugin(ABC, Generic[S]):
+class Plugin(ABC, Generic[S_co]):
     """Base of every kind. `kind` is set by the kind, `name` is what the configuration says after `type` or `with`."""
 
     kind: ClassVar[str]
     name: ClassVar[str]
     Settings: ClassVar[type[Settings]] = NoSettings
 
-    def __init__(self, label: str, settings: S) -> None:
+    def __init__(self, label: str, settings: S_co) -> None:
         """`label` is the section's own name, `settings` an instance of this class's `Settings`."""
         self.label = label
         self.settings = settings
@@ -61,7 +61,7 @@ class Leftover:
     modified: datetime
 
 
-class Target(Plugin[S]):
+class Target(Plugin[S_co]):
     """Keeps files under keys. Called from several threads at once; entered before the first use, left after the last.
 
     A target raises TargetError (or one of its kinds) for whatever goes wrong outside of it, with a message that names
@@ -152,7 +152,7 @@ class Scratch(Protocol):
         """Snapshot one disk of a VM and return the snapshot."""
 
 
-class Method(Plugin[S]):
+class Method(Plugin[S_co]):
     """How one VM becomes one image: `vm-export` and `vdi-export` are two of this kind."""
 
     kind = "method"
@@ -172,7 +172,7 @@ class Method(Plugin[S]):
         return sum(disk.virtual_size for disk in self.disks(vm))
 
 
-class Compressor(Plugin[S]):
+class Compressor(Plugin[S_co]):
     """Makes streams smaller. `suffix` ends the file's name, `unpack` are the shell words that undo it for a person."""
 
     kind = "compressor"
@@ -188,7 +188,7 @@ class Compressor(Plugin[S]):
         """What was compressed, whatever the settings were then. Raises ImageError for a damaged or short stream."""
 
 
-class Reporter(Plugin[S]):
+class Reporter(Plugin[S_co]):
     """Writes a report somewhere."""
 
     kind = "reporter"
@@ -198,7 +198,7 @@ class Reporter(Plugin[S]):
         """Called once at the end of each run, whatever came of it."""
 
 
-class Notifier(Plugin[S]):
+class Notifier(Plugin[S_co]):
     """Tells somebody about a run."""
 
     kind = "notifier"

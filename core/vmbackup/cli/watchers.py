@@ -10,11 +10,12 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    ProgressColumn,
     TaskID,
     TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
 )
+from rich.progress import Task as RichTask
+from rich.text import Text
 
 from vmbackup.cli.output import duration, name, size
 from vmbackup.metadata import one_line
@@ -34,6 +35,19 @@ def watcher_for(*, as_json: bool) -> Watcher:
     return LiveLines(console) if console.is_terminal else LogLines()
 
 
+class Pace(ProgressColumn):
+    """While bytes flow: how fast, and how long it may still take at most. At the end: how fast it was, and how long."""
+
+    def render(self, task: RichTask) -> Text:
+        """Return the column's text for a line."""
+        if pace := task.fields.get("pace"):
+            return Text(str(pace))
+        if not task.speed:
+            return Text("")
+        left = f", {duration(task.time_remaining)} left" if task.time_remaining else ""
+        return Text(f"{size(task.speed)}/s{left}")
+
+
 class LiveLines:
     """A line a VM: its step, bytes, rate and the time that is left."""
 
@@ -44,8 +58,7 @@ class LiveLines:
             TextColumn("[cyan]{task.fields[step]}"),
             BarColumn(bar_width=24),
             DownloadColumn(binary_units=True),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
+            Pace(),
             console=console,
         )
         self._lines: dict[str, TaskID] = {}
@@ -70,7 +83,9 @@ class LiveLines:
         """Say how it ended. Holes are not sent, so the bar's end is what was."""
         word = "[green]good" if result.good else "[red]failed"
         if result.uuid in self._lines:
-            self._progress.update(self._lines[result.uuid], step=word, total=result.read, completed=result.read)
+            pace = f"{size(result.read / result.seconds)}/s in {duration(result.seconds)}" if result.read else ""
+            line = self._lines[result.uuid]
+            self._progress.update(line, step=word, total=result.read or 1, completed=result.read, pace=pace)
 
     def warned(self, warning: Failure) -> None:
         """Print it above the lines."""

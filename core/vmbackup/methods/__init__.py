@@ -12,4 +12,4 @@ from vmbackup.settings import Settings
 @hookimpl
 def vmbackup_register() -> Iterable[type[Plugin[Settings]]]:
     """Bring `vm-export` and `vdi-export`."""
-    return (VmExport, VdiExport)  # type: ignore[return-value]
+    return (VmExport, VdiExport)

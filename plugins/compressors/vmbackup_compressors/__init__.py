@@ -10,4 +10,4 @@ from vmbackup_compressors.zstd import Zstd
 @hookimpl
 def vmbackup_register() -> Iterable[type[Plugin[Settings]]]:
     """Bring `none` and `zstd`."""
-    return (Uncompressed, Zstd)  # type: ignore[return-value] # each class is of a kind with settings of its own
+    return (Uncompressed, Zstd)

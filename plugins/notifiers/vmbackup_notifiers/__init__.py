@@ -9,4 +9,4 @@ from vmbackup_notifiers.email import Email
 @hookimpl
 def vmbackup_register() -> Iterable[type[Plugin[Settings]]]:
     """Bring `email`."""
-    return (Email,)  # type: ignore[return-value] # a notifier with settings of its own
+    return (Email,)

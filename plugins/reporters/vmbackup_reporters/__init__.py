@@ -9,4 +9,4 @@ from vmbackup_reporters.json_report import JsonReport
 @hookimpl
 def vmbackup_register() -> Iterable[type[Plugin[Settings]]]:
     """Bring `json`."""
-    return (JsonReport,)  # type: ignore[return-value] # a reporter with settings of its own
+    return (JsonReport,)

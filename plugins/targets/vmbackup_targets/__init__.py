@@ -9,4 +9,4 @@ from vmbackup_targets.local import Local
 @hookimpl
 def vmbackup_register() -> Iterable[type[Plugin[Settings]]]:
     """Bring `local`."""
-    return (Local,)  # type: ignore[return-value] # a target with settings of its own
+    return (Local,)

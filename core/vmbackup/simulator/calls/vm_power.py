@@ -1,0 +1,93 @@
+"""Starting and stopping VMs (xapi_vm.ml), as far as a backup notices it."""
+
+from typing import Final
+
+from vmbackup.simulator.calls.drives import assert_sharable
+from vmbackup.simulator.calls.table import Context, Table
+from vmbackup.simulator.clock import now
+from vmbackup.simulator.operations import holding
+from vmbackup.simulator.pool import Pool
+from vmbackup.simulator.schema import NULL
+
+TABLE: Final = Table()
+
+
+def power_on(pool: Pool, vm: str) -> None:
+    """Attach what the VM has and give it a host, a domain and running guest tools."""
+    db = pool.db
+    with db.change():
+        record = db.get("VM", vm)
+        for vbd in record["VBDs"]:
+            db.set("VBD", vbd, currently_attached=True)
+        for vif in record["VIFs"]:
+            db.set("VIF", vif, currently_attached=True)
+        if not db.has("VM_metrics", record["metrics"]):
+            db.set("VM", vm, metrics=db.create("VM_metrics", {"memory_actual": record["memory_static_max"]}))
+        if not db.has("VM_guest_metrics", record["guest_metrics"]):
+            db.set("VM", vm, guest_metrics=db.create("VM_guest_metrics", guest_facts()))
+        domain = 1 + max((one["domid"] for one in db.table("VM").values()), default=0)
+        db.set("VM_metrics", record["metrics"], start_time=now(), state=["running"])
+        db.set("VM", vm, power_state="Running", resident_on=pool.record["master"], domid=domain)
+
+
+def guest_facts() -> dict[str, object]:
+    """Give what the tools inside a Linux guest report."""
+    return {
+        "os_version": {"name": "Debian GNU/Linux 12", "uname": "6.1.0-18-amd64", "distro": "debian", "major": "12"},
+        "PV_drivers_version": {"major": "7", "minor": "30", "micro": "0", "build": "1"},
+        "PV_drivers_up_to_date": True,
+        "PV_drivers_detected": True,
+        "networks": {"0/ip": "192.0.2.10", "0/ipv4/0": "192.0.2.10"},
+        "other": {"feature-shutdown": "1", "feature-suspend": "1", "feature-reboot": "1"},
+        "last_updated": now(),
+        "live": True,
+        "can_use_hotplug_vbd": "yes",
+        "can_use_hotplug_vif": "yes",
+    }
+
+
+def power_off(pool: Pool, vm: str) -> None:
+    """Detach everything and leave the VM halted."""
+    db = pool.db
+    with db.change():
+        record = db.get("VM", vm)
+        for vbd in record["VBDs"]:
+            db.set("VBD", vbd, currently_attached=False)
+        for vif in record["VIFs"]:
+            db.set("VIF", vif, currently_attached=False)
+        db.set("VM", vm, power_state="Halted", resident_on=NULL, domid=-1)
+
+
+@TABLE.call("VM.start", "VM ref", "bool", "bool", asynchronous=True)
+def start(context: Context, vm: str, paused: bool, _force: bool) -> None:  # noqa: FBT001  the wire's own parameters
+    """Start a halted VM."""
+    db = context.pool.db
+    with holding(context.pool, context.task, "VM", vm, "start"), db.change():
+        for vbd in db.get("VM", vm)["VBDs"]:
+            drive = db.get("VBD", vbd)
+            if not drive["empty"]:
+                assert_sharable(db, drive)
+        power_on(context.pool, vm)
+        if paused:
+            db.set("VM", vm, power_state="Paused")
+
+
+@TABLE.call("VM.unpause", "VM ref", asynchronous=True)
+def unpause(context: Context, vm: str) -> None:
+    """Let a paused VM run."""
+    with holding(context.pool, context.task, "VM", vm, "unpause"):
+        context.pool.db.set("VM", vm, power_state="Running")
+
+
+@TABLE.call("VM.clean_shutdown", "VM ref", asynchronous=True)
+def clean_shutdown(context: Context, vm: str) -> None:
+    """Ask the guest to shut down; simulated guests obey at once."""
+    with holding(context.pool, context.task, "VM", vm, "clean_shutdown"):
+        power_off(context.pool, vm)
+
+
+@TABLE.call("VM.hard_shutdown", "VM ref", asynchronous=True)
+def hard_shutdown(context: Context, vm: str) -> None:
+    """Pull the plug."""
+    with holding(context.pool, context.task, "VM", vm, "hard_shutdown"):
+        power_off(context.pool, vm)

@@ -1,0 +1,91 @@
+"""The disks: one sparse file for each VDI under one folder, and what each snapshot held when it was taken."""
+
+import os
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+from vmbackup.simulator import sparse
+
+_REMEMBERED = 64  # snapshots
+_REMEMBERED_BYTES = 1 << 30  # what they may take on the file system, the destroyed ones among them
+
+
+@dataclass(frozen=True, slots=True)
+class DiskSpec:
+    """A disk to make: `size` in bytes, filled from `seed` (`fill` is the share of MiB blocks with data) or `source`."""
+
+    size: int
+    seed: int | None = None
+    source: Path | None = None
+    fill: float = 0.25
+    name: str = ""
+
+
+class Disks:
+    """The disk files. A write by a guest and the copy of a snapshot exclude each other, as on real storage."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._snapshots: OrderedDict[str, tuple[int, int]] = OrderedDict()
+
+    def path(self, uuid: str) -> Path:
+        """Give the file of the VDI with this uuid."""
+        return self._folder / f"{uuid}.raw"
+
+    def make(self, uuid: str, spec: DiskSpec) -> None:
+        """Make a VDI's file with the contents of its specification."""
+        path = self.path(uuid)
+        if spec.source is not None:
+            sparse.copy_sparse(spec.source, path, spec.size)
+        elif spec.seed is not None:
+            sparse.fill(path, spec.size, spec.seed, spec.fill)
+        else:
+            with path.open("wb") as file:
+                file.truncate(spec.size)
+
+    def snapshot(self, uuid: str, copy: str, size: int) -> None:
+        """Copy a disk at this instant and remember what it held, even after the copy is destroyed."""
+        with self._lock:
+            sparse.copy_sparse(self.path(uuid), self.path(copy), size)
+            self._snapshots[copy] = (os.open(self.path(copy), os.O_RDONLY), size)
+            while len(self._snapshots) > _REMEMBERED or self._remembered() > _REMEMBERED_BYTES:
+                _, (oldest, _) = self._snapshots.popitem(last=False)
+                os.close(oldest)
+
+    def _remembered(self) -> int:
+        return sum(os.fstat(descriptor).st_blocks * 512 for descriptor, _ in self._snapshots.values())
+
+    def write(self, uuid: str, offset: int, data: bytes) -> None:
+        """Write as a guest does."""
+        with self._lock, self.path(uuid).open("r+b") as file:
+            os.pwrite(file.fileno(), data, offset)
+
+    def destroy(self, uuid: str) -> None:
+        """Remove a VDI's file."""
+        self.path(uuid).unlink(missing_ok=True)
+
+    def digest(self, uuid: str) -> str:
+        """Give the SHA-256 of a disk: of a snapshot what it held when it was taken, else what the disk holds now.
+
+        The last snapshots (64, and 1 GiB of data) are remembered after they are destroyed. Raises FileNotFoundError
+        for others.
+        """
+        with self._lock:
+            kept = self._snapshots.get(uuid)
+            descriptor = os.dup(kept[0]) if kept else os.open(self.path(uuid), os.O_RDONLY)
+        try:
+            size = kept[1] if kept else os.fstat(descriptor).st_size
+            return sparse.digest(descriptor, size)
+        finally:
+            os.close(descriptor)
+
+    def close(self) -> None:
+        """Forget the snapshots that are gone."""
+        with self._lock:
+            while self._snapshots:
+                _, (descriptor, _) = self._snapshots.popitem()
+                os.close(descriptor)

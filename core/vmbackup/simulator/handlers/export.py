@@ -1,0 +1,140 @@
+"""`GET /export`: a VM as an XVA (export.ml)."""
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from vmbackup.simulator import ova, tasks, xva
+from vmbackup.simulator.attaching import attached
+from vmbackup.simulator.chunks import Silence, chunks
+from vmbackup.simulator.compression import compressor
+from vmbackup.simulator.errors import XapiError, internal_error
+from vmbackup.simulator.faults import BodyRule, CutTarInsideFrame, LeaveOutBlock, TaskFails
+from vmbackup.simulator.handlers.body import Body, CutTar, TarEnds
+from vmbackup.simulator.handlers.credentials import authenticated
+from vmbackup.simulator.handlers.exchange import Exchange
+from vmbackup.simulator.handlers.job import Unanswered, perform
+from vmbackup.simulator.handlers.progress import Progress
+from vmbackup.simulator.operations import holding
+from vmbackup.simulator.pool import Pool
+from vmbackup.simulator.sparse import MIB
+from vmbackup.simulator.version import SERVER
+from vmbackup.simulator.vm_copy import sees_all_disks
+
+NO_CACHE: Final = "Connection: close\r\nCache-Control: no-cache, no-store\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Disk:
+    """A disk to stream: its VDI, its folder in the archive, its size in bytes."""
+
+    vdi: str
+    folder: str
+    size: int
+
+
+def export(exchange: Exchange) -> None:
+    """Answer a request for a VM's image."""
+    with authenticated(exchange, "get_export"):
+        query = exchange.request.query
+        preserve = exchange.flag(
+            "preserve_power_state", exchange.request.parameter("preserve_power_state"), default=False
+        )
+        vm = find_vm(exchange)
+        perform(
+            exchange,
+            "VM export",
+            lambda task: _export(exchange, task, vm, preserve=preserve, wanted=query.get("use_compression")),
+        )
+
+
+def find_vm(exchange: Exchange) -> str:
+    """Give the ref of the request's VM: `ref` as it stands, or looked up by `uuid`. Raises Refused (500)."""
+    query = exchange.request.query
+    if "ref" in query:
+        return query["ref"]
+    if "uuid" not in query:
+        raise exchange.broken(internal_error("Failure: a VM reference or uuid is required"))
+    try:
+        return exchange.pool.db.by_uuid("VM", query["uuid"])
+    except XapiError as error:
+        raise exchange.broken(error) from None
+
+
+def _export(exchange: Exchange, task: str, vm: str, *, preserve: bool, wanted: str | None) -> None:
+    pool = exchange.pool
+    if not pool.db.has("VM", vm) or not sees_all_disks(pool, vm):
+        raise Unanswered(XapiError("NO_HOSTS_AVAILABLE"))
+    tasks.advance(pool, task, 0.0)
+    rules = pool.faults.for_body(exchange.request.target)
+    with holding(pool, task, "VM", vm, "export"), pool.guests.busy():
+        head = (
+            f"HTTP/1.0 200 OK\r\n{NO_CACHE}task-id: {task}\r\nServer: {SERVER}\r\n"
+            "content-type: application/octet-stream\r\n"
+            'Content-Disposition: attachment; filename="export.xva"\r\n\r\n'
+        )
+        exchange.wire.write([head.encode()])
+        _send(exchange, task, vm, rules, preserve=preserve, wanted=wanted)
+    for rule in rules:
+        if isinstance(rule, TaskFails):
+            tasks.fail(pool, task, XapiError(rule.code, *rule.params))
+    tasks.succeed(pool, task)
+
+
+def _send(exchange: Exchange, task: str, vm: str, rules: list[BodyRule], *, preserve: bool, wanted: str | None) -> None:
+    frame = compressor(wanted, Body(exchange.wire, rules))
+    sink: xva.Sink = frame
+    for rule in rules:
+        if isinstance(rule, CutTarInsideFrame):
+            sink = CutTar(frame, rule)
+    try:
+        _write_archive(exchange.pool, task, vm, sink, rules, preserve=preserve)
+    except TarEnds:
+        frame.close()
+    except XapiError:  # the compressor ends its frame validly before the text of the 500 follows
+        frame.close()
+        raise
+    else:
+        frame.close()
+
+
+def _write_archive(pool: Pool, task: str, vm: str, sink: xva.Sink, rules: list[BodyRule], *, preserve: bool) -> None:
+    with pool.db.changed:
+        contents = ova.collect(pool, [vm])
+        text = ova.document(pool, contents, preserve=preserve, snapshots=False)
+        disks = _disks(pool, vm, contents)
+    progress = Progress(pool, task, sum(disk.size for disk in disks))
+    xva.write_member(sink, "ova.xml", text, int(time.time()))
+    for index, disk in enumerate(disks):
+        with attached(pool, disk.vdi, "RO"):
+            pool.guests.write()
+            _write_disk(pool, disk, sink, _left_out(rules, index, disk.size), progress)
+    sink.write([xva.END])
+
+
+def _disks(pool: Pool, vm: str, contents: ova.Contents) -> list[_Disk]:
+    db = pool.db
+    found = []
+    for vbd in db.get("VM", vm)["VBDs"]:
+        drive = db.get("VBD", vbd)
+        if drive["empty"] or drive["type"] == "CD":
+            continue
+        disk = db.get("VDI", drive["VDI"])
+        if db.get("SR", disk["SR"])["content_type"] != "iso":
+            found.append(_Disk(drive["VDI"], contents.names["VDI", drive["VDI"]], disk["virtual_size"]))
+    return sorted(found, key=lambda disk: disk.folder)
+
+
+def _left_out(rules: list[BodyRule], index: int, size: int) -> frozenset[int]:
+    count = -(-size // MIB)
+    return frozenset(
+        rule.block % count for rule in rules if isinstance(rule, LeaveOutBlock) and rule.disk == index and count
+    )
+
+
+def _write_disk(pool: Pool, disk: _Disk, sink: xva.Sink, left_out: frozenset[int], progress: Progress) -> None:
+    silence = Silence(pool.settings.keepalive_seconds, pool.settings.keepalive_blocks)
+    path = pool.disks.path(pool.db.get("VDI", disk.vdi)["uuid"])
+    with path.open("rb") as file:
+        for number, data in chunks(file.fileno(), disk.size, silence, left_out, progress.step):
+            xva.write_chunk(sink, disk.folder, number, data, pool.settings.checksum)

@@ -1,0 +1,137 @@
+"""Reading what a client uploads: its body, decompressed if need be, and the members of the tar in it (import.ml)."""
+
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import zstandard
+
+from vmbackup.simulator.errors import XapiError
+from vmbackup.simulator.faults import BodyRule, Cut, Reset
+from vmbackup.simulator.handlers.body import Severed
+from vmbackup.simulator.wire import PeerGone, Wire
+
+_ZSTD, _GZIP = b"\x28\xb5\x2f\xfd", b"\x1f\x8b"
+_BLOCK = 512
+_PIECE = 256 << 10
+
+
+class Source(Protocol):
+    """Bytes that arrive."""
+
+    def read(self, count: int) -> bytes:
+        """Give at most `count` bytes, none at the end."""
+
+
+class Upload:
+    """The body of a request: as long as it says, or up to the end of the stream."""
+
+    def __init__(self, wire: Wire, length: int | None, rules: Sequence[BodyRule]) -> None:
+        self._wire = wire
+        self._left = length
+        self._position = 0
+        self._cuts = sorted((rule for rule in rules if isinstance(rule, Cut | Reset)), key=lambda rule: rule.after)
+
+    def read(self, count: int) -> bytes:
+        """Give at most `count` bytes, none at the end. Raises Severed where a rule ends the connection."""
+        if self._cuts:
+            count = min(count, self._cuts[0].after - self._position)
+            if count <= 0:
+                raise Severed(self._cuts[0].task, reset=isinstance(self._cuts[0], Reset))
+        if self._left is not None:
+            count = min(count, self._left)
+        if not count:
+            return b""
+        try:
+            piece = self._wire.read(count)
+        except PeerGone:
+            return b""
+        self._position += len(piece)
+        if self._left is not None:
+            self._left -= len(piece)
+        return piece
+
+
+class Reader:
+    """Reads exactly as much as is asked for, from a source whose compression is found by its first bytes."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._buffer = bytearray()
+        self._decompressor: zlib._Decompress | zstandard.ZstdDecompressionObj | None = None
+
+    def sniff(self) -> None:
+        """Look at the first bytes and decompress from now on if they are zstd's or gzip's."""
+        while len(self._buffer) < len(_ZSTD) and (piece := self._source.read(_PIECE)):
+            self._buffer += piece
+        if self._buffer.startswith(_ZSTD):
+            self._decompressor = zstandard.ZstdDecompressor().decompressobj()
+        elif self._buffer.startswith(_GZIP):
+            self._decompressor = zlib.decompressobj(wbits=31)
+        if self._decompressor is not None:
+            compressed = bytes(self._buffer)
+            self._buffer.clear()
+            self._inflate(compressed)
+
+    def _inflate(self, piece: bytes) -> None:
+        if self._decompressor is None:
+            self._buffer += piece
+            return
+        try:
+            self._buffer += self._decompressor.decompress(piece)
+        except (zlib.error, zstandard.ZstdError):
+            raise XapiError("IMPORT_ERROR_PREMATURE_EOF") from None
+
+    def read_exactly(self, count: int) -> bytes:
+        """Give `count` bytes. Raises XapiError `IMPORT_ERROR_PREMATURE_EOF`."""
+        while len(self._buffer) < count:
+            ended = self._decompressor is not None and self._decompressor.eof
+            piece = b"" if ended else self._source.read(_PIECE)
+            if not piece:
+                raise XapiError("IMPORT_ERROR_PREMATURE_EOF")
+            self._inflate(piece)
+        found = bytes(self._buffer[:count])
+        del self._buffer[:count]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A tar member: its name and size in bytes."""
+
+    name: str
+    size: int
+
+
+def next_member(reader: Reader) -> Member:
+    """Read a tar header. Raises XapiError: the archive's end is a premature one to whom still needs something."""
+    header = reader.read_exactly(_BLOCK)
+    if not any(header):
+        raise XapiError("IMPORT_ERROR_PREMATURE_EOF")
+    blank = header[:148] + b" " * 8 + header[156:]
+    if _octal(header[148:156]) != sum(blank):
+        raise XapiError("IMPORT_ERROR", "Tar.Header.Checksum_mismatch")
+    if header[156:157] not in {b"\0", b"0"}:
+        raise XapiError("IMPORT_ERROR", "Tar.Header: not a regular file")
+    name = _text(header[:100])
+    if header[257:262] == b"ustar" and (prefix := _text(header[345:500])):
+        name = f"{prefix}/{name}"
+    return Member(name, _octal(header[124:136]))
+
+
+def content(reader: Reader, member: Member) -> bytes:
+    """Read a member's content and the padding behind it."""
+    return reader.read_exactly(member.size + -member.size % _BLOCK)[: member.size]
+
+
+def _text(field: bytes) -> str:
+    return field.partition(b"\0")[0].decode("latin-1")
+
+
+def _octal(field: bytes) -> int:
+    text = field.strip(b" \0")
+    if not re.fullmatch(rb"[0-7]+", text):
+        raise XapiError("IMPORT_ERROR", "Tar.Header: a number is not octal")
+    return int(text, 8)

@@ -1,0 +1,79 @@
+"""Reading the `ova.xml` of an upload into records (import.ml): every field without a default must be there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from xml.etree import ElementTree as ET
+
+from vmbackup.simulator.database import Record
+from vmbackup.simulator.errors import XapiError, internal_error
+from vmbackup.simulator.schema import MODEL, Field
+from vmbackup.simulator.values import coerce, decode
+
+_EXPORT_VERSION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Manuscript:
+    """What an archive says it holds: class → `Ref:N` → record, in the document's order."""
+
+    objects: Mapping[str, Mapping[str, Record]]
+
+    def get(self, cls: str, name: str) -> Record:
+        """Give an object's record. Raises XapiError `IMPORT_ERROR_FAILED_TO_FIND_OBJECT [id]`."""
+        try:
+            return self.objects[cls][name]
+        except KeyError:
+            raise XapiError("IMPORT_ERROR_FAILED_TO_FIND_OBJECT", name) from None
+
+    def all(self, cls: str) -> Mapping[str, Record]:
+        """Give all records of a class by their id."""
+        return self.objects.get(cls, {})
+
+
+def read(text: bytes, host_version: tuple[int, int]) -> Manuscript:
+    """Read the document. Raises XapiError: no such document, or one of a newer host."""
+    try:
+        whole = decode(ET.fromstring(text))  # noqa: S314  a document from a test or demo on loopback
+    except (ET.ParseError, ValueError) as error:
+        raise XapiError("IMPORT_ERROR", f"ova.xml: {error}") from None
+    if not isinstance(whole, dict):
+        raise XapiError("IMPORT_ERROR", "ova.xml is no struct")
+    version = _struct(whole, "version")
+    if _number(version, "export_vsn") != _EXPORT_VERSION:
+        raise XapiError("IMPORT_ERROR", "export_vsn is not 2")
+    if (_number(version, "xapi_major"), _number(version, "xapi_minor")) > host_version:
+        raise XapiError("IMPORT_INCOMPATIBLE_VERSION")
+    objects: dict[str, dict[str, Record]] = {}
+    for one in whole.get("objects", []):
+        cls, name = one["class"], one["id"]
+        if cls in MODEL.classes and cls != "VTPM":
+            objects.setdefault(cls, {})[name] = _record(cls, _struct(one, "snapshot"))
+    return Manuscript(objects)
+
+
+def _struct(record: Record, name: str) -> Record:
+    found = record.get(name)
+    if not isinstance(found, dict):
+        raise XapiError("IMPORT_ERROR", f"ova.xml: {name} is missing")
+    return found
+
+
+def _number(record: Record, name: str) -> int:
+    try:
+        return int(record[name])
+    except (KeyError, TypeError, ValueError):
+        raise XapiError("IMPORT_ERROR", f"ova.xml: {name} is no number") from None
+
+
+def _record(cls: str, given: Record) -> Record:
+    return {name: _value(field, given) for name, field in MODEL.classes[cls].items()}
+
+
+def _value(field: Field, given: Record) -> object:
+    if field.name in given:
+        return coerce(given[field.name], field.type)
+    if field.default is not None:
+        return field.default
+    if field.type.kind == "set" and field.type.items and field.type.items.kind == "ref":
+        return []
+    raise internal_error(f"Failure: Field {field.name} not present in rpc")

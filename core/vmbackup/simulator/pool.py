@@ -1,0 +1,119 @@
+"""The simulated pool: its records, disks, guests and faults, and the settings that calls and handlers go by."""
+
+import itertools
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from vmbackup.simulator.database import Database, Record
+from vmbackup.simulator.disks import Disks
+from vmbackup.simulator.faults import Faults
+from vmbackup.simulator.guests import Guests
+from vmbackup.simulator.settle import settle
+
+Checksum = Literal["xxhash", "sha1"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How this pool behaves; times in seconds.
+
+    `retry_seconds`: how long a conflicting operation is retried (a real pool: 2 h, or 120 s for an export's lock).
+    `progress_seconds`: how often a stream writes its progress and looks for a cancellation (a real pool: 10).
+    `keepalive_seconds`: silence after which an empty chunk is sent; `keepalive_blocks`: MiB blocks before which one is
+    sent in any case. `first_ref`: where the numbers of an archive's `Ref:N` start.
+    """
+
+    username: str = "root"
+    password: str = "simulated"  # noqa: S105  the password of a pool that does not exist
+    checksum: Checksum = "xxhash"
+    keepalive_seconds: float = 5.0
+    keepalive_blocks: frozenset[int] = frozenset()
+    retry_seconds: float = 2.0
+    progress_seconds: float = 1.0
+    first_ref: int = 94
+
+
+class RefNumbers:
+    """The counter behind an archive's `Ref:N`: one for the whole process, so documents start at any number.
+
+    Other work on a real host draws from it too; here that is so much that each document begins shortly before a power
+    of ten, where the string order of the folders differs from the numerical one.
+    """
+
+    _SHORT_OF = 6
+    _LAST_POWER = 10**8
+
+    def __init__(self, first: int) -> None:
+        self._next = first
+        self._power = 100
+        self._lock = threading.Lock()
+
+    def document(self) -> Callable[[], int]:
+        """Begin a document; the function that is returned gives its numbers."""
+        with self._lock:
+            start = self._next
+            while self._power <= start + self._SHORT_OF:
+                self._power *= 10
+            # The eighth power is far enough: from there on numbers just go on growing.
+            self._next = self._power - self._SHORT_OF if self._power < self._LAST_POWER else start + 1000
+        numbers = itertools.count(start)
+        return lambda: next(numbers)
+
+
+@dataclass(slots=True)
+class Pool:
+    """Everything that a call or a handler needs."""
+
+    settings: Settings
+    db: Database
+    disks: Disks
+    guests: Guests
+    faults: Faults
+    refs: RefNumbers
+    threads: set[threading.Thread] = field(default_factory=set)
+
+    @classmethod
+    def open(cls, folder: Path, settings: Settings) -> "Pool":
+        """Make a pool without records whose disks lie in the folder."""
+        db = Database()
+        db.settle = lambda touched: settle(db, touched)
+        disks = Disks(folder)
+        return cls(settings, db, disks, Guests(db, disks), Faults(), RefNumbers(settings.first_ref))
+
+    @property
+    def record(self) -> Record:
+        """The pool's only record."""
+        return next(iter(self.db.table("pool").values()))
+
+    @property
+    def host(self) -> Record:
+        """The coordinator's record."""
+        return self.db.get("host", self.record["master"])
+
+    @property
+    def control_domain(self) -> str:
+        """The coordinator's control domain, which attaches disks while they are streamed."""
+        ref: str = self.host["control_domain"]
+        return ref
+
+    def start(self, work: Callable[[], None], name: str) -> None:
+        """Run work in a thread of its own that `close` waits for."""
+        thread = threading.Thread(target=self._tracked, args=(work,), name=name, daemon=True)
+        self.threads.add(thread)
+        thread.start()
+
+    def _tracked(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        finally:
+            self.threads.discard(threading.current_thread())
+
+    def close(self) -> None:
+        """Wait for all work and stop the guests."""
+        for thread in list(self.threads):
+            thread.join()
+        self.guests.close()
+        self.disks.close()

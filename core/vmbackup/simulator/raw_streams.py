@@ -1,0 +1,65 @@
+"""The disk streams of `/export_raw_vdi`: raw and VHD, in blocks of 2 MiB (vhd_tool_wrapper.ml, vhd-tool impl.ml)."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from vmbackup.simulator import vhd
+from vmbackup.simulator.sparse import ZEROS, data_extents, is_zero
+from vmbackup.simulator.xva import Sink
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """An open disk: its descriptor and size in bytes. `left_out` are blocks of 2 MiB that count as empty."""
+
+    descriptor: int
+    size: int
+    left_out: frozenset[int] = frozenset()
+
+
+def write_raw(disk: Disk, sink: Sink, step: Callable[[int], None]) -> None:
+    """Write the disk's content, filled up with zeros to whole blocks of 2 MiB."""
+    blocks = dict.fromkeys(_occupied(disk))
+    reader = _Blocks(disk)
+    for block in range(vhd.entries(disk.size)):
+        sink.write([reader.read(block) if block in blocks else ZEROS])
+        step(vhd.BLOCK)
+
+
+def write_vhd(disk: Disk, sink: Sink, step: Callable[[int], None]) -> None:
+    """Write a dynamic VHD with the blocks that hold anything but zeros."""
+    reader = _Blocks(disk)
+    blocks = [block for block in _occupied(disk) if not is_zero(reader.read(block))]
+    tail = vhd.footer(disk.size)
+    sink.write([vhd.front(disk.size, blocks, tail)])
+    for block in blocks:
+        sink.write([vhd.BITMAP, reader.read(block)])
+        step(vhd.BLOCK)
+    sink.write([tail])
+
+
+def _occupied(disk: Disk) -> Iterator[int]:
+    """Give the blocks that are no holes, ascending."""
+    following = 0
+    for start, end in data_extents(disk.descriptor, disk.size):
+        first = max(following, start // vhd.BLOCK)
+        following = (end - 1) // vhd.BLOCK + 1
+        yield from (block for block in range(first, following) if block not in disk.left_out)
+
+
+class _Blocks:
+    """Reads whole blocks into one buffer; the last one is filled up with zeros."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self._buffer = memoryview(bytearray(vhd.BLOCK))
+
+    def read(self, block: int) -> memoryview:
+        """Give a block; it is valid until the next is read."""
+        start = block * vhd.BLOCK
+        length = min(vhd.BLOCK, self._disk.size - start)
+        if os.preadv(self._disk.descriptor, [self._buffer[:length]], start) != length:
+            raise OSError(f"the disk ends inside block {block}")
+        self._buffer[length:] = bytes(vhd.BLOCK - length)
+        return self._buffer

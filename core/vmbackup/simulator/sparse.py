@@ -1,0 +1,80 @@
+"""Sparse files: where they hold data, copying them, their digest, and contents made from a seed."""
+
+import hashlib
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+MIB = 1 << 20
+ZEROS = bytes(2 * MIB)
+_PATTERN = 16 << 10  # bytes; within gzip's window, so that contents compress
+
+
+def is_zero(view: memoryview) -> bool:
+    """Say whether the bytes (2 MiB at most) are all zero; a memcmp, not a loop."""
+    return ZEROS.startswith(view)
+
+
+def data_extents(descriptor: int, size: int, position: int = 0) -> Iterator[tuple[int, int]]:
+    """Give (start, end) of the parts of a file that are no holes, from `position` up to `size` bytes."""
+    while position < size:
+        try:
+            start = os.lseek(descriptor, position, os.SEEK_DATA)
+        except OSError:  # ENXIO: nothing but a hole up to the end
+            return
+        if start >= size:
+            return
+        position = min(os.lseek(descriptor, start, os.SEEK_HOLE), size)
+        yield start, position
+
+
+def copy_sparse(source: Path, target: Path, size: int) -> None:
+    """Copy up to `size` bytes of a file; holes stay holes and the copy is `size` bytes long."""
+    with source.open("rb") as old, target.open("wb") as new:
+        for start, end in data_extents(old.fileno(), size):
+            position = start
+            while position < end:
+                position += os.copy_file_range(old.fileno(), new.fileno(), end - position, position, position)
+        new.truncate(size)
+
+
+def fill(path: Path, size: int, seed: int, share: float) -> None:
+    """Write a disk whose MiB blocks hold data in the given share, always the same for one seed.
+
+    The first block holds data, as every disk with a partition table does; no two blocks are alike.
+    """
+    chooser = random.Random(seed)  # noqa: S311  contents for tests, no secret
+    with path.open("wb") as file:
+        file.truncate(size)
+        for block in range(-(-size // MIB)):
+            if chooser.random() < share or not block:
+                length = min(MIB, size - block * MIB)
+                os.pwrite(file.fileno(), _contents(f"{seed}/{block}")[:length], block * MIB)
+
+
+def _contents(seed: str) -> bytes:
+    """Make a MiB that compresses and still shows every shift: a pattern, numbered each time it is repeated."""
+    pattern = random.Random(seed).randbytes(_PATTERN - 8)  # noqa: S311  contents for tests, no secret
+    return b"".join(number.to_bytes(8, "big") + pattern for number in range(MIB // _PATTERN))
+
+
+def digest(descriptor: int, size: int) -> str:
+    """Compute the SHA-256 (lower-case hex) of the first `size` bytes; holes count as zeros and are not read."""
+    sha = hashlib.sha256()
+    position = 0
+    for start, end in data_extents(descriptor, size):
+        _zeros(sha, start - position)
+        position = start
+        while position < end:
+            data = os.pread(descriptor, min(MIB, end - position), position)
+            sha.update(data)
+            position += len(data)
+    _zeros(sha, size - position)
+    return sha.hexdigest()
+
+
+def _zeros(sha: "hashlib._Hash", count: int) -> None:
+    while count > 0:
+        sha.update(ZEROS[: min(count, len(ZEROS))])
+        count -= len(ZEROS)

@@ -1,0 +1,20 @@
+import pytest
+
+from vmbackup.registry import Registry
+
+BUNDLED = [
+    ("target", "local"),
+    ("compressor", "none"),
+    ("compressor", "zstd"),
+    ("notifier", "email"),
+    ("reporter", "json"),
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), BUNDLED)
+def test_the_bundled_plugins_come_in_by_the_same_door(kind: str, name: str) -> None:
+    registry = Registry.installed()
+    assert registry.failures == []
+    registered = registry.plugins[kind, name]
+    assert registered.distribution == "vmbackup"
+    assert registered.summary.endswith(".")
