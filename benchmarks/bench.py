@@ -21,8 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import XenAPI
-
 from tests.integration.world import World, command, job
+
 from vmbackup.simulator import DiskSpec, Simulator
 
 MIB = 1 << 20
@@ -78,7 +78,9 @@ def pool_in_its_own_process(folder: Path, size: int, fill: float) -> Iterator[Wo
     simulator.add_vm("big", [DiskSpec(size, seed=1, fill=fill)], power_state="Halted")
     simulator.stop()
     process = subprocess.Popen(
-        command("simulate", "--data", str(folder / "pool"), "--listen", "127.0.0.1:0"), stdout=subprocess.PIPE, text=True
+        command("simulate", "--data", str(folder / "pool"), "--listen", "127.0.0.1:0"),
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     simulator_url = next(word for word in process.stdout.readline().split() if word.startswith("https://")).rstrip(",")
@@ -130,7 +132,11 @@ def main() -> None:
             seconds, cpu, peak = run_once(world)
             rows.append((f"vm-export, {arguments.virtual} GiB virtual, 2 % data", 0.0, 0.0, cpu, peak))
     if arguments.json:
-        print(json.dumps([dict(zip(("way", "MiB/s", "ratio", "cpu s/GiB", "peak MiB"), row, strict=True)) for row in rows]))
+        print(
+            json.dumps(
+                [dict(zip(("way", "MiB/s", "ratio", "cpu s/GiB", "peak MiB"), row, strict=True)) for row in rows]
+            )
+        )
         return
     print(f"{'way':<40} {'MiB/s':>8} {'of plain download':>18} {'CPU s/GiB':>10} {'peak MiB':>9}")
     for way, rate, ratio, cpu, peak in rows:

@@ -52,11 +52,14 @@ class Journal:
     def begin(cls, folder: Path, run_id: str, pool: str) -> "Journal":
         """Start the journal of a run against the pool with that UUID."""
         path = folder / f"{run_id}.jsonl"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        # It gets its name when it is locked: before that it would look like a dead run's.
+        unnamed = folder / f"{run_id}.new"
+        descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         file = os.fdopen(descriptor, "r+b")
         fcntl.flock(file, fcntl.LOCK_EX)
         journal = cls(file, path, run_id, pool, {})
         journal._write({"run": run_id, "pool": pool, "process": os.getpid()})
+        unnamed.rename(path)
         _flush_folder(folder)
         return journal
 

@@ -27,7 +27,7 @@ def files_for_people(vm: VM, disks: Iterable[Disk]) -> dict[str, bytes]:
     }
     for disk in disks:
         # A VM that never ran has no device names yet; the position is always there.
-        folder = f"DISK-{disk.device if disk.device.isalnum() else disk.position}"
+        folder = f"DISK-{disk.device if _plain(disk.device) else disk.position}"
         files[f"{folder}/vbd.cfg"] = _lines(
             {
                 "userdevice": disk.position,
@@ -52,7 +52,7 @@ def files_for_people(vm: VM, disks: Iterable[Disk]) -> dict[str, bytes]:
             }
         )
     for index, vif in enumerate(vm.vifs):
-        files[f"VIFs/vif-{vif.device if vif.device.isalnum() else index}.cfg"] = _lines(
+        files[f"VIFs/vif-{vif.device if _plain(vif.device) else index}.cfg"] = _lines(
             {
                 "device": vif.device,
                 "network_name_label": vif.network,
@@ -132,6 +132,10 @@ def _one_disk(manifest: Manifest, image: StoredFile, unpack: str) -> Sequence[st
         f"    xe vdi-import uuid=<UUID that was printed> filename={plain} format={manifest.image.format}",
         f"    xe vbd-create vm-uuid=<VM> vdi-uuid=<the disk> device={disk.position} bootable=true mode=RW type=Disk",
     ]
+
+
+def _plain(device: str) -> bool:
+    return device.isascii() and device.isalnum()
 
 
 def _lines(fields: Mapping[str, object]) -> bytes:

@@ -46,7 +46,7 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A folder of ours whose manifest cannot be believed, and why."""
+    """A folder that seems to hold a backup and cannot be believed, and why. It is never touched."""
 
     folder: str
     reason: str
@@ -152,10 +152,11 @@ class Repository:
             entry.key.rpartition("/")[2]: entry.size for entry in self.target.entries(folder) if entry.size is not None
         }
         if BEGUN not in files:
-            return self._almost_removed(folder) if set(files) == {TRASH} else []
+            return self._almost_removed(folder) if set(filter(is_ours, files)) == {TRASH} else []
         begun = self.begun(folder)
         if begun is None:
-            return []
+            seems = any(manifest_generation(name) for name in files)
+            return [Broken(folder, f"its {BEGUN} is not to be believed")] if seems else []
         if TRASH in files:
             return [Unfinished(folder, begun, trashed=True)]
         manifests = sorted((name for name in files if manifest_generation(name)), key=manifest_generation, reverse=True)
@@ -214,7 +215,7 @@ class Repository:
             raise TargetError(f"{key}: not to be believed: {place}: {first['msg']}") from None
 
     def _almost_removed(self, folder: str) -> list[Found]:
-        """A folder that holds `trash.json` alone is the last moment of a removal, if that is what the file says."""
+        """Where `trash.json` is all that is ours, it is the last moment of a removal, if that is what the file says."""
         try:
             self._read(f"{folder}/{TRASH}", Manifest)
         except TargetError:

@@ -75,7 +75,11 @@ def run_job(site: Site, name: str, watcher: Watcher) -> Report:
             progress.interrupted = stop.signal_number
         except Exception as error:  # noqa: BLE001 - a run that fails is reported like any other
             progress.failures.append(Failure.of(PREPARE, error))
-        report = listeners.run_finished(progress.report())
+        report = progress.report()
+        try:
+            report = listeners.run_finished(report)
+        except Interrupted as stop:
+            report = replace(report, interrupted=stop.signal_number)
         report = replace(report, warnings=(*report.warnings, *store_record(parts.repository, state, report)))
         watcher.finished(report)
         return report

@@ -2,8 +2,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.integration.world import World, job
+
 from vmbackup.simulator import DiskSpec, Simulator
 
 MIB = 1 << 20

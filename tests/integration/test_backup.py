@@ -1,13 +1,14 @@
 """Whole backups and restores against a pool whose guests go on writing."""
 
+import hashlib
+import subprocess
 import tarfile
-from pathlib import Path
 
 import pytest
-
 from tests.integration.world import MIB, World, job, stranger
+
 from vmbackup.results import exit_code
-from vmbackup.simulator import DiskSpec, Simulator
+from vmbackup.simulator import CallFails, DiskSpec, Simulator
 from vmbackup.verify import verify
 
 
@@ -36,8 +37,6 @@ def test_a_backup_holds_the_disks_as_they_were_at_the_snapshot(world: World) -> 
 
 def _unpack(archive: tarfile.TarFile, folder: str) -> str:
     """The digest of a disk by the plainest reading of the format that there is."""
-    import hashlib
-
     members = [member for member in archive if member.name.startswith(f"{folder}/") and "." not in member.name]
     content, last = bytearray(), -1
     for member in members:
@@ -105,8 +104,6 @@ def test_what_lies_on_the_target(world: World) -> None:
 
 
 def test_the_checksums_are_those_that_sha256sum_takes(world: World) -> None:
-    import subprocess
-
     world.run()
     folder = next(world.target.rglob("SHA256SUMS")).parent
     done = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=folder, check=True, capture_output=True, text=True)
@@ -135,10 +132,9 @@ def test_retention_keeps_the_newest_and_a_failed_run_removes_nothing(world: Worl
 
 def test_a_wildcard_job_goes_on_when_one_vm_fails(world: World) -> None:
     uuid = world.pool.add_vm("web 02", [DiskSpec(2 * MIB, seed=5)])
-    from vmbackup.simulator import CallFails
-
     ref = _ref(world.pool, uuid)
-    world.pool.faults.add(CallFails(method="VM.snapshot", about=ref, code="SR_BACKEND_FAILURE_44", params=("", "full", "")))
+    full = CallFails(method="VM.snapshot", about=ref, code="SR_BACKEND_FAILURE_44", params=("", "full", ""))
+    world.pool.faults.add(full)
     report = world.run()
     assert exit_code(report) == 3
     (failed,) = [result for result in report.results if not result.good]
@@ -219,7 +215,8 @@ def test_hostile_names_stay_inside_the_target(world: World) -> None:
     report = world.run()
     assert exit_code(report) == 0, report
     assert len(world.backups()) == len(names) + 1
-    assert sorted(path.name for path in world.folder.iterdir()) == ["pool", "pool.password", "state", "target", "vmbackup.toml"]
+    ours = ["pool", "pool.password", "state", "target", "vmbackup.toml"]
+    assert sorted(path.name for path in world.folder.iterdir()) == ours
     done = world.cli("list")
     assert "\x1b[31m" not in done.stdout
 
@@ -232,5 +229,3 @@ def test_verify_reads_everything_again(world: World) -> None:
         verdict = verify(backup, repository, world.site().registry)
     assert verdict.good
     assert verdict.read == backup.size
-
-

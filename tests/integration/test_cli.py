@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-
 from tests.integration.world import World, command, job, json_of
+
 from vmbackup.simulator import BodyHook, CallFails, CallHook, TaskFails
 
 
@@ -26,7 +26,7 @@ def test_a_run_with_json_ends_with_the_report(world: World) -> None:
     done = world.cli("run", "test", "--json")
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [line["message_type"] for line in lines][0] == "plan"
+    assert lines[0]["message_type"] == "plan"
     assert lines[-1]["message_type"] == "report"
     assert lines[-1]["results"][0]["outcomes"][0]["backup"]["manifest"]["files"]
 

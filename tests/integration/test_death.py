@@ -5,11 +5,12 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
-
 from tests.integration.world import World, command, job
+
 from vmbackup.manifest import MANIFEST
 from vmbackup.results import exit_code
 from vmbackup.simulator import BodyHook
@@ -89,7 +90,7 @@ def test_killed_in_the_middle_of_an_export(world: World, more: str) -> None:
         process = subprocess.Popen(
             command("run", "test"), env=world.environ(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
-        world.pool.faults.add(BodyHook(path=path, after=after, run=lambda: os.kill(process.pid, signal.SIGKILL)))
+        world.pool.faults.add(BodyHook(path=path, after=after, run=partial(os.kill, process.pid, signal.SIGKILL)))
         output, _ = process.communicate(timeout=60)
         assert process.returncode == -signal.SIGKILL, output
         world.pool.faults.clear()

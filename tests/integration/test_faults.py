@@ -1,10 +1,11 @@
 """What goes wrong on the way: every fault is found, named by its step, and leaves nothing behind."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
-
 from tests.integration.world import World, job
+
 from vmbackup.contracts import Stored
 from vmbackup.registry import Registered
 from vmbackup.results import Report, exit_code
@@ -48,7 +49,7 @@ DISK_FAULTS: dict[str, Rule] = {
 class Watched(Local):
     """The local target, remembering every key under which a file has ever been whole."""
 
-    published: list[str] = []
+    published: ClassVar[list[str]] = []
 
     def store(self, key: str, chunks: object) -> Stored:
         stored = super().store(key, chunks)  # type: ignore[arg-type]

@@ -5,8 +5,8 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-
 from tests.integration.world import MIB, World, job, json_of
+
 from vmbackup.simulator import DiskSpec, Simulator
 
 SIZE = 320 * MIB

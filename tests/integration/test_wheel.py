@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tests.integration.world import World
 
 ROOT = Path(__file__).parents[2]
@@ -14,7 +13,9 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.timeout(300)
 def test_the_wheel_makes_a_backup(world: World, tmp_path: Path) -> None:
     subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(ROOT)], check=True, capture_output=True
+        [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(ROOT)],
+        check=True,
+        capture_output=True,
     )
     (wheel,) = tmp_path.glob("*.whl")
     clean = tmp_path / "clean"

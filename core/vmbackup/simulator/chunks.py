@@ -28,9 +28,11 @@ def chunks(
 
     An empty chunk takes a number and moves nothing on, so numbers are no offsets. The blocks `left_out` are skipped
     as if they were zero. `step` is told the bytes that were dealt with, zeros too. A chunk is valid until the next.
+    Raises OSError where the file ends too early.
     """
     buffer = memoryview(bytearray(MIB))
     occupied = _occupied(descriptor, size)
+    end = os.fstat(descriptor).st_size
     last = (size - 1) // MIB
     number = 0
     written = time.monotonic()
@@ -41,6 +43,8 @@ def chunks(
             written = time.monotonic()
             number += 1
         length = min(MIB, size - block * MIB)
+        if block * MIB + length > end:
+            raise OSError(f"the disk ends inside block {block}")
         data = _read(descriptor, buffer[:length], block, present=block in occupied)
         if block not in left_out and data is not None:
             yield number, data
@@ -63,8 +67,7 @@ def _read(descriptor: int, view: memoryview, block: int, *, present: bool) -> me
     """Read a block; None when it is all zero."""
     if not present:
         return None
-    if os.preadv(descriptor, [view], block * MIB) != len(view):
-        raise OSError(f"the disk ends inside block {block}")
+    os.preadv(descriptor, [view], block * MIB)
     return None if is_zero(view) else view
 
 

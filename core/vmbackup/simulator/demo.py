@@ -82,7 +82,7 @@ def serve(
     *,
     tls: bool = True,
     username: str = "root",
-    password: str = "simulated",  # noqa: S107
+    password: str = "simulated",  # noqa: S107  the password of a pool that does not exist
 ) -> Simulator:
     """Run a simulator with its state in `data`, on `listen` (`ADDRESS:PORT`), and give it back running.
 

@@ -41,7 +41,7 @@ def _wait_until_valid(pool: Pool, task: str, cls: str, ref: str, operation: str)
                 pool.db.set(cls, ref, current_operations={**running, task: operation})
                 return
             remaining = deadline - time.monotonic()
-            if error.code != _CONFLICT or remaining <= 0:
+            if error.code != _CONFLICT or remaining <= 0 or pool.stopping.is_set():
                 raise error
             if tasks.is_cancelled(pool, task):
                 raise XapiError("TASK_CANCELLED", task)

@@ -74,6 +74,7 @@ class Pool:
     faults: Faults
     refs: RefNumbers
     threads: set[threading.Thread] = field(default_factory=set)
+    stopping: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
     def open(cls, folder: Path, settings: Settings) -> "Pool":

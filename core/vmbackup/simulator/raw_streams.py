@@ -40,7 +40,9 @@ def write_vhd(disk: Disk, sink: Sink, step: Callable[[int], None]) -> None:
 
 
 def _occupied(disk: Disk) -> Iterator[int]:
-    """Give the blocks that are no holes, ascending."""
+    """Give the blocks that are no holes, ascending. Raises OSError when the file is too short."""
+    if os.fstat(disk.descriptor).st_size < disk.size:
+        raise OSError("the file is shorter than the disk")
     following = 0
     for start, end in data_extents(disk.descriptor, disk.size):
         first = max(following, start // vhd.BLOCK)
@@ -59,7 +61,6 @@ class _Blocks:
         """Give a block; it is valid until the next is read."""
         start = block * vhd.BLOCK
         length = min(vhd.BLOCK, self._disk.size - start)
-        if os.preadv(self._disk.descriptor, [self._buffer[:length]], start) != length:
-            raise OSError(f"the disk ends inside block {block}")
+        os.preadv(self._disk.descriptor, [self._buffer[:length]], start)
         self._buffer[length:] = bytes(vhd.BLOCK - length)
         return self._buffer

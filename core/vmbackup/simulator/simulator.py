@@ -109,6 +109,7 @@ class Simulator:
 
     def stop(self) -> None:
         """Close every connection, wait for all threads, and keep the records."""
+        self._pool.stopping.set()
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -116,7 +117,11 @@ class Simulator:
         self._journal.close()
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(

@@ -20,6 +20,7 @@ from vmbackup.simulator.pool import Pool
 from vmbackup.simulator.sparse import MIB
 from vmbackup.simulator.version import SERVER
 from vmbackup.simulator.vm_copy import sees_all_disks
+from vmbackup.simulator.wire import PeerGone
 
 NO_CACHE: Final = "Connection: close\r\nCache-Control: no-cache, no-store\r\n"
 
@@ -91,7 +92,9 @@ def _send(exchange: Exchange, task: str, vm: str, rules: list[BodyRule], *, pres
         _write_archive(exchange.pool, task, vm, sink, rules, preserve=preserve)
     except TarEnds:
         frame.close()
-    except XapiError:  # the compressor ends its frame validly before the text of the 500 follows
+    except PeerGone:
+        raise
+    except (XapiError, OSError):  # the compressor ends its frame validly before the text of the 500 follows
         frame.close()
         raise
     else:

@@ -37,7 +37,7 @@ def target_repository(exchange: Exchange) -> str | None:
 def accept(exchange: Exchange, task: str) -> None:
     """Send the 200 that says nothing about success."""
     head = (
-        f"HTTP/{exchange.request.version} 200 OK\r\nConnection: close\r\nCache-Control: no-cache, no-store\r\n"
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nCache-Control: no-cache, no-store\r\n"
         f"task-id:{task}\r\ncontent-type: application/octet-stream\r\n\r\n"
     )
     exchange.wire.write([head.encode()])

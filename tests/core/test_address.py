@@ -1,0 +1,83 @@
+from datetime import timedelta
+
+import pytest
+from tests.core.builders import START, backup
+
+from vmbackup.address import resolve
+from vmbackup.errors import ConfigError
+from vmbackup.results import Backup
+
+WEEK = timedelta(days=7)
+WEB = "11111111-0000-4000-8000-000000000000"
+WEB_2 = "22222222-0000-4000-8000-000000000000"
+DB = "33333333-0000-4000-8000-000000000000"
+OLD, NEW = backup(), backup(at=START + WEEK)
+OTHER = backup(name="web-2", uuid=WEB_2)
+DISK = backup(target="disk", at=START + 2 * WEEK)
+DUMP = backup(database=True)
+ODD = backup(name="a:b@c", uuid=DB)
+ALL = [OLD, OTHER, DUMP, ODD, NEW, DISK]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("nas:web@20260103T020000Z-0123", OLD),
+        ("nas:web@20260110T020000Z-0123", NEW),
+        ("web@20260110", NEW),
+        ("20260110T", NEW),
+        ("nas:web-2", OTHER),
+        ("disk:", DISK),
+        ("disk:web@latest", DISK),
+        ("nas:web@latest", NEW),
+        ("web-2@latest", OTHER),
+        (f"{WEB_2}@latest", OTHER),
+        (WEB_2, OTHER),
+        (f"nas:{WEB}@latest", NEW),
+        ("pool-database", DUMP),
+        ("nas:pool-database@latest", DUMP),
+        ("a:b@c@latest", ODD),
+        ("nas:a:b@c", ODD),
+    ],
+)
+def test_what_names_one_backup(text: str, found: Backup) -> None:
+    assert resolve(text, ALL) is found
+
+
+@pytest.mark.parametrize("text", ["nobody", "nobody@latest", "we@latest", "tape:web@latest", "web@1999", WEB[:8]])
+def test_what_names_none(text: str) -> None:
+    with pytest.raises(ConfigError, match="no backup is called") as caught:
+        resolve(text, ALL)
+    assert "vmbackup list" in caught.value.advice
+
+
+@pytest.mark.parametrize("text", ["web", "nas:", "web@2026", "web@latest", WEB, "@latest"])
+def test_what_names_several_or_nothing_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError):
+        resolve(text, ALL)
+
+
+def test_several_are_listed_newest_last_and_not_all_of_very_many() -> None:
+    many = [backup(at=START + number * WEEK) for number in range(20)]
+    with pytest.raises(ConfigError, match="20 backups") as caught:
+        resolve("web", many)
+    listed = [line.strip() for line in caught.value.message.splitlines()[1:]]
+    assert listed == [one.address for one in many[-8:]]
+
+
+def test_a_whole_address_is_never_ambiguous() -> None:
+    longer = backup(target="my-nas")
+    assert resolve(OLD.address, [OLD, longer]) is OLD
+    assert resolve(longer.address, [OLD, longer]) is longer
+
+
+def test_the_latest_of_two_vms_of_one_name_is_none() -> None:
+    twin = backup(uuid=WEB_2, at=START + WEEK)
+    with pytest.raises(ConfigError, match="2 backups"):
+        resolve("web@latest", [OLD, twin])
+    assert resolve(f"{WEB_2}@latest", [OLD, twin]) is twin
+
+
+def test_an_empty_target_has_none() -> None:
+    with pytest.raises(ConfigError):
+        resolve("web@latest", [])

@@ -1,0 +1,169 @@
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+import pytest
+from tests.core.builders import FAILURE, RUN, backup, report, result, vm
+
+from vmbackup.contracts import Notifier, Reporter
+from vmbackup.errors import BackupError, Interrupted
+from vmbackup.listeners import Listeners
+from vmbackup.registry import Registry
+from vmbackup.results import Report
+from vmbackup.settings import NoSettings, Settings
+
+Bring = Callable[..., str]
+
+HEARS = """
+heard = []
+@hookimpl
+def vmbackup_run_started(run):
+    heard.append(("run_started", run))
+@hookimpl
+def vmbackup_vm_started(vm, run):
+    heard.append(("vm_started", run, vm))
+@hookimpl
+def vmbackup_backup_stored(backup):
+    heard.append(("backup_stored", backup))
+@hookimpl
+def vmbackup_vm_finished(run, result):
+    heard.append(("vm_finished", run, result))
+@hookimpl
+def vmbackup_run_finished():
+    heard.append(("run_finished",))
+"""
+RAISES = "@hookimpl\ndef {moment}():\n    raise {error}\n"
+
+
+class Order:
+    """Who was told, in which order, and what."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.reports: list[Report] = []
+
+
+class Write(Reporter[Settings]):
+    """Writes down that it was told, and may fail."""
+
+    name = "write"
+
+    def __init__(self, label: str, order: Order, error: BaseException | None = None) -> None:
+        super().__init__(label, NoSettings())
+        self.order = order
+        self.error = error
+
+    def write(self, report: Report) -> None:
+        self.order.told.append(self.label)
+        self.order.reports.append(report)
+        if self.error:
+            raise self.error
+
+
+class Tell(Notifier[Settings]):
+    """Writes down that it was told, and may fail."""
+
+    name = "tell"
+
+    def __init__(self, label: str, order: Order, error: BaseException | None = None) -> None:
+        super().__init__(label, NoSettings())
+        self.order = order
+        self.error = error
+
+    def notify(self, report: Report) -> None:
+        self.order.told.append(self.label)
+        if self.error:
+            raise self.error
+
+
+def strangers() -> Registry:
+    points = entry_points(group="vmbackup")
+    return Registry(point for point in points if point.dist and point.dist.name.startswith("listener"))
+
+
+def heard(module: str) -> list[Any]:
+    told: list[Any] = import_module(module).heard
+    return told
+
+
+def tell_everything(listeners: Listeners) -> Report:
+    listeners.run_started(RUN)
+    listeners.vm_started(RUN, vm())
+    listeners.backup_stored(RUN, backup())
+    listeners.vm_finished(RUN, result())
+    return listeners.run_finished(report(result()))
+
+
+def test_everyone_hears_each_moment_with_what_it_asks_for(bring: Bring) -> None:
+    module = bring("listener-a", HEARS)
+    after = tell_everything(Listeners(strangers(), [], []))
+    assert heard(module) == [
+        ("run_started", RUN),
+        ("vm_started", RUN, vm()),
+        ("backup_stored", backup()),
+        ("vm_finished", RUN, result()),
+        ("run_finished",),
+    ]
+    assert after == report(result())
+
+
+MOMENTS = ["run_started", "vm_started", "backup_stored", "vm_finished", "run_finished"]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("error", ["ValueError('not today')", "SystemExit('not today')"])
+def test_one_that_raises_is_named_and_all_others_are_told(bring: Bring, moment: str, error: str) -> None:
+    first = bring("listener-a", HEARS)
+    bring("listener-b", RAISES.format(moment=f"vmbackup_{moment}", error=error))
+    last = bring("listener-c", HEARS)
+    after = tell_everything(Listeners(strangers(), [], []))
+    assert [told[0] for told in heard(first)] == MOMENTS
+    assert [told[0] for told in heard(last)] == MOMENTS
+    (warning,) = after.warnings
+    assert f"vmbackup_{moment}" in warning.step
+    assert "listener-b" in warning.step
+    assert "not today" in warning.message
+    assert after.results == (result(),)
+
+
+def test_reporters_are_told_before_notifiers_each_in_the_job_s_order(bring: Bring) -> None:
+    order = Order()
+    module = bring("listener-a", HEARS)
+    reporters, notifiers = [Write("z", order), Write("a", order)], [Tell("y", order), Tell("b", order)]
+    Listeners(strangers(), reporters, notifiers).run_finished(report())
+    assert order.told == ["z", "a", "y", "b"]
+    assert heard(module) == [("run_finished",)]
+
+
+@pytest.mark.parametrize("error", [BackupError("full", advice="Make room."), KeyError("x"), SystemExit(3)])
+def test_reporters_and_notifiers_that_raise_cost_the_others_nothing(error: BaseException) -> None:
+    order = Order()
+    listeners = Listeners(
+        strangers(),
+        [Write("html", order, error), Write("json", order)],
+        [Tell("mail", order, error), Tell("chat", order)],
+    )
+    after = listeners.run_finished(report(result()))
+    assert order.told == ["html", "json", "mail", "chat"]
+    assert [warning.step for warning in after.warnings] == ["reporter html", "notifier mail"]
+    assert after.succeeded == 1
+
+
+def test_what_went_wrong_during_the_run_is_in_the_report_that_is_told(bring: Bring) -> None:
+    order = Order()
+    bring("listener-a", RAISES.format(moment="vmbackup_vm_started", error="OSError('no')"))
+    listeners = Listeners(strangers(), [Write("html", order)], [])
+    listeners.vm_started(RUN, vm())
+    listeners.vm_started(RUN, vm())
+    before = replace(report(result()), warnings=(FAILURE,))
+    after = listeners.run_finished(before)
+    assert len(after.warnings) == 3
+    assert order.reports == [after]
+
+
+def test_an_interruption_is_never_kept_back() -> None:
+    listeners = Listeners(strangers(), [Write("html", Order(), Interrupted(15))], [])
+    with pytest.raises(Interrupted):
+        listeners.run_finished(report())

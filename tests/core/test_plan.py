@@ -1,0 +1,197 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.core.builders import disk, inventory, vm
+
+from vmbackup.config import Job
+from vmbackup.contracts import Method
+from vmbackup.methods.vdi_export import VdiExport, VdiExportSettings
+from vmbackup.methods.vm_export import VmExport
+from vmbackup.models import VM
+from vmbackup.plan import Plan, make_plan
+from vmbackup.results import Failure
+from vmbackup.settings import NoSettings, Settings
+
+METHODS: dict[str, Method[Settings]] = {
+    "vm-export": VmExport("vm-export", NoSettings()),
+    "vdi-export": VdiExport("vdi-export", VdiExportSettings()),
+}
+TWINS = (vm("twin", "aaaaaaaa-1"), vm("twin", "bbbbbbbb-2"))
+
+
+def job(*vms: str | dict[str, object], exclude: tuple[str, ...] = (), **more: object) -> Job:
+    return Job.model_validate(
+        {
+            "targets": ["nas"],
+            "keep": {"last": 4},
+            "vms": [{"match": entry} if isinstance(entry, str) else entry for entry in vms],
+            "exclude": [{"match": entry} for entry in exclude],
+            **more,
+        }
+    )
+
+
+def planned(of: Job, *vms: VM) -> Plan:
+    return make_plan("weekend", of, inventory(*vms), METHODS)
+
+
+def said(problems: tuple[Failure, ...]) -> str:
+    return "\n".join(problem.message for problem in problems)
+
+
+def test_each_vm_gets_its_entry_s_rules_and_the_job_s_where_that_says_none() -> None:
+    weekend = job(
+        {"match": "PROD-large", "method": "vdi-export"},
+        "PROD*",
+        {"match": "DEV-RH*", "keep": {"last": 3}},
+        exclude=("PROD-print*",),
+    )
+    large = vm("PROD-large", disks=[disk(0, size=8 << 20), disk(1, "xvdb", 1 << 40)])
+    web, build, left, other = vm("PROD-web"), vm("DEV-RH8"), vm("PROD-print-1"), vm("mail")
+    plan = planned(weekend, large, web, build, left, other)
+    assert plan.problems == ()
+    assert plan.notes == ()
+    assert [(task.vm.name, task.method, task.keep.last) for task in plan.tasks] == [
+        ("PROD-large", "vdi-export", 4),
+        ("PROD-web", "vm-export", 4),
+        ("DEV-RH8", "vm-export", 3),
+    ]
+    assert plan.tasks[0].disks == (large.disks[0],)
+    assert plan.tasks[0].estimate == 8 << 20
+    assert [(covered.vm, covered.taken) for covered in plan.inventory] == [
+        ("PROD-large", True),
+        ("PROD-web", True),
+        ("DEV-RH8", True),
+        ("PROD-print-1", False),
+        ("mail", False),
+    ]
+
+
+def test_a_whole_vm_s_estimate_is_all_its_disks() -> None:
+    plan = planned(job("web"), vm("web", disks=[disk(0, size=5), disk(1, "xvdb", 7)]))
+    assert plan.tasks[0].estimate == 12
+    assert len(plan.tasks[0].disks) == 2
+
+
+def test_a_vm_without_disks_is_backed_up_whole_all_the_same() -> None:
+    plan = planned(job("web"), vm("web", disks=[]))
+    assert (plan.tasks[0].estimate, plan.problems) == (0, ())
+
+
+@pytest.mark.parametrize("text", ["nobody", "name:nobody", "uuid:00000000-0000-4000-8000-000000000000"])
+def test_a_vm_that_is_named_and_not_there_is_a_problem_and_the_rest_goes_on(text: str) -> None:
+    plan = planned(job(text, "web"), vm("web"))
+    assert [task.vm.name for task in plan.tasks] == ["web"]
+    assert text in said(plan.problems)
+    assert [problem.exit_code for problem in plan.problems] == [2]
+
+
+@pytest.mark.parametrize("text", ["x*", "/x.+/", "tag:x"])
+def test_a_wildcard_or_tag_that_fits_nothing_is_a_note(text: str) -> None:
+    plan = planned(job(text, "web"), vm("web"))
+    assert plan.problems == ()
+    assert text in "\n".join(plan.notes)
+
+
+def test_two_vms_of_one_name_cannot_be_named_by_it() -> None:
+    plan = planned(job("twin", "web"), *TWINS, vm("web"))
+    assert [task.vm.name for task in plan.tasks] == ["web"]
+    assert len(plan.problems) == 1
+    assert "2 VMs" in plan.problems[0].message
+    assert "uuid:" in plan.problems[0].advice
+
+
+def test_two_vms_of_one_name_can_each_be_named_by_uuid() -> None:
+    plan = planned(job("uuid:aaaaaaaa-1", {"match": "uuid:bbbbbbbb-2", "keep": {"last": 1}}), *TWINS)
+    assert plan.problems == ()
+    assert {task.vm.uuid: task.keep.last for task in plan.tasks} == {"aaaaaaaa-1": 4, "bbbbbbbb-2": 1}
+
+
+def test_a_wildcard_takes_two_vms_of_one_name_and_says_so() -> None:
+    plan = planned(job("tw*"), *TWINS)
+    assert {task.vm.uuid for task in plan.tasks} == {"aaaaaaaa-1", "bbbbbbbb-2"}
+    assert plan.problems == ()
+    assert re.search(r"2 VMs .*'twin'", "\n".join(plan.notes))
+
+
+def test_no_note_about_a_name_of_which_only_one_is_taken() -> None:
+    plan = planned(job("tw*", exclude=("uuid:aaaaaaaa-1",)), *TWINS)
+    assert [task.vm.uuid for task in plan.tasks] == ["bbbbbbbb-2"]
+    assert plan.notes == ()
+
+
+def test_vdi_export_needs_a_disk_at_position_0() -> None:
+    bare = vm("bare", disks=[disk(1, "xvdb")])
+    plan = planned(job("*", method="vdi-export"), bare, vm("web"))
+    assert [task.vm.name for task in plan.tasks] == ["web"]
+    assert "bare" in said(plan.problems)
+    assert "position 0" in said(plan.problems)
+
+
+def test_vdi_export_takes_the_disk_at_position_0_whatever_it_is_called() -> None:
+    odd = vm("odd", disks=[disk(0, "hda"), disk(1, "xvda")])
+    plan = planned(job("odd", method="vdi-export"), odd)
+    assert [taken.device for taken in plan.tasks[0].disks] == ["hda"]
+
+
+def test_a_tie_is_a_problem_that_names_both_entries() -> None:
+    plan = planned(job("w*", "*b"), vm("web"), vm("mob"))
+    assert [task.vm.name for task in plan.tasks] == ["mob"]
+    assert "'w*' and '*b'" in said(plan.problems)
+
+
+def test_every_problem_is_told_at_once() -> None:
+    plan = planned(
+        job("nobody", "twin", "w*", "*b", {"match": "bare", "method": "vdi-export"}, "nothing*"),
+        *TWINS,
+        vm("web"),
+        vm("bare", disks=[]),
+        vm("wide"),
+    )
+    told = said(plan.problems)
+    assert len(plan.problems) == 4
+    assert all(word in told for word in ("nobody", "twin", "web", "bare"))
+    assert [task.vm.name for task in plan.tasks] == ["wide"]
+    assert len(plan.notes) == 1
+
+
+def test_every_broken_regular_expression_is_told_and_nothing_is_planned() -> None:
+    plan = planned(job("/(/", "web", exclude=("/[/",)), vm("web"))
+    assert len(plan.problems) == 2
+    assert plan.tasks == ()
+
+
+@pytest.mark.parametrize(("method", "packing", "fine"), [("vm-export", "zstd", True), ("vdi-export", "zstd", False)])
+def test_a_host_compresses_what_it_can(method: str, packing: str, *, fine: bool) -> None:
+    plan = planned(job("web", method=method, compress={"with": packing, "when": "host"}), vm("web"))
+    assert bool(plan.tasks) is fine
+    assert bool(plan.problems) is not fine
+
+
+def test_our_own_compression_takes_every_method() -> None:
+    plan = planned(job("web", method="vdi-export", compress={"with": "zstd"}), vm("web"))
+    assert plan.problems == ()
+
+
+def test_an_empty_pool_has_an_empty_plan() -> None:
+    plan = planned(job("*"))
+    assert (plan.tasks, plan.problems, plan.inventory) == ((), (), ())
+    assert len(plan.notes) == 1
+
+
+NAMES = st.lists(st.sampled_from(["web", "web", "db", "twin", "twin", "PROD-1"]), max_size=6)
+TEXTS = ["web", "w*", "*", "tw*", "twin", "db", "/.*b/", "uuid:u0"]
+ENTRIES = st.lists(st.sampled_from(TEXTS), min_size=1, unique=True)
+
+
+@given(names=NAMES, entries=ENTRIES)
+def test_no_vm_is_planned_twice_and_none_is_lost_in_silence(names: list[str], entries: list[str]) -> None:
+    vms = [vm(name, f"u{number}") for number, name in enumerate(names)]
+    plan = planned(job(*entries), *vms)
+    tasks = [task.vm.uuid for task in plan.tasks]
+    assert len(tasks) == len(set(tasks))
+    for covered in plan.inventory:
+        if covered.taken and covered.uuid not in tasks:
+            assert repr(covered.vm) in said(plan.problems)
