@@ -21,6 +21,7 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --explicit-package-bases tests benchmarks
 	$(BIN)/lint-imports
 
 bench: .venv/installed

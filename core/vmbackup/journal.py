@@ -116,10 +116,6 @@ def dead_journals(folder: Path) -> Iterator[Journal]:
         except BlockingIOError:
             file.close()
             continue
-        if os.fstat(file.fileno()).st_size == 0:
-            # Perhaps of a run that is just beginning and has not locked it yet: it would write on into a removed file.
-            file.close()
-            continue
         journal = _read(file, path)
         with journal:
             yield journal

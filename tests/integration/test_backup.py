@@ -179,7 +179,7 @@ def test_a_whole_vm_restored_with_its_addresses_is_the_archived_one(world: World
     done = world.cli("restore", "web 01@latest", "--preserve", "--name", "twin")
     assert done.returncode == 0, done.stderr
     (vm,) = [record for record in world.pool.records("VM").values() if record["name_label"] == "twin"]
-    (vif,) = vm["VIFs"]  # type: ignore[misc]
+    (vif,) = vm["VIFs"]
     assert str(world.pool.records("VIF")[vif]["MAC"]) in before
     assert backup.manifest.vm is not None
     assert vm["uuid"] != backup.manifest.vm.uuid

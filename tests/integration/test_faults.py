@@ -61,7 +61,7 @@ def _run(world: World) -> tuple[Report, list[str]]:
     """Run the job on a target that remembers what was published."""
     site = world.site()
     known = site.registry.plugins["target", "local"]
-    site.registry.plugins["target", "local"] = Registered(Watched, known.distribution, known.version)  # type: ignore[arg-type]
+    site.registry.plugins["target", "local"] = Registered(Watched, known.distribution, known.version)
     Watched.published = []
     report = run_job(site, "test", Nobody())
     return report, Watched.published

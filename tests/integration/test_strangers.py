@@ -29,7 +29,7 @@ def _import_by_foreign_means(world: World, session: XenAPI.Session, image: Path)
     assert session.xenapi.task.get_status(task) == "success", session.xenapi.task.get_error_info(task)
     (ref,) = re.findall(r"OpaqueRef:[0-9a-f-]+", session.xenapi.task.get_result(task))
     session.xenapi.task.destroy(task)
-    return ref
+    return str(ref)
 
 
 def test_a_foreign_import_of_our_image_and_its_snapshots_are_left_alone(world: World) -> None:
