@@ -31,7 +31,7 @@ from vmbackup.errors import (
     TargetNotProven,
     VmbackupError,
 )
-from vmbackup.images import DiskEvidence, Evidence, ImageCheck
+from vmbackup.images import DiskEvidence, Evidence, ImageCheck, PackedCheck, RawCheck, VhdCheck, XvaCheck
 from vmbackup.keys import check_key
 from vmbackup.manifest import Image, ImageDisk, Manifest, PoolFact, StoredFile, VMFact
 from vmbackup.markers import hookimpl
@@ -69,10 +69,12 @@ __all__ = [
     "Notifier",
     "NotifyError",
     "Outcome",
+    "PackedCheck",
     "PlanError",
     "Plugin",
     "Pool",
     "PoolFact",
+    "RawCheck",
     "Removal",
     "Report",
     "Reporter",
@@ -87,7 +89,9 @@ __all__ = [
     "TargetNotProven",
     "VMFact",
     "VMResult",
+    "VhdCheck",
     "VmbackupError",
+    "XvaCheck",
     "__version__",
     "check_key",
     "exit_code",

@@ -20,10 +20,11 @@ def resolve(text: str, backups: Sequence[Backup]) -> Backup:
         return (exact or found)[0]
     if not found:
         raise ConfigError(f"no backup is called {text!r}", advice="`vmbackup list` shows what there is.")
-    some = "".join(f"\n  {backup.address}" for backup in found[-SHOWN:])
-    raise ConfigError(
-        f"{len(found)} backups are called {text!r}:{some}", advice="Say more of the address, such as the time."
-    )
+    # Two VMs of one name, backed up in the same second, have one address: then their folders tell them apart.
+    twins = len({backup.address for backup in found}) < len(found)
+    shown = [f"{backup.target}:{backup.folder}" if twins else backup.address for backup in found[-SHOWN:]]
+    some = "".join(f"\n  {name}" for name in shown)
+    raise ConfigError(f"{len(found)} backups are called {text!r}:{some}", advice="Say more of the one that you mean.")
 
 
 def _fits(text: str, backup: Backup) -> bool:
@@ -33,4 +34,6 @@ def _fits(text: str, backup: Backup) -> bool:
         vm = backup.manifest.vm
         names = {vm.name, vm.uuid} if vm else {"pool-database"}
         return wanted in names or (bool(colon) and target == backup.target and name in names)
-    return text in backup.address or (backup.manifest.vm is not None and text == backup.manifest.vm.uuid)
+    vm, folder = backup.manifest.vm, f"{backup.target}:{backup.folder}"
+    named = vm is not None and text == vm.uuid
+    return named or text in backup.address or ("/" in text and text in folder)

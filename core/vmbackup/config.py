@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from vmbackup.errors import ConfigError
+from vmbackup.selection import Pattern
 from vmbackup.settings import Secret, Settings
 from vmbackup.xapi.trust import Address, normal_fingerprint
 
@@ -74,6 +75,13 @@ class Selector(Settings):
     """Which VMs: a name, a glob, `/regex/`, `name:…`, `tag:…` or `uuid:…`."""
 
     match: str = Field(min_length=1)
+
+    @field_validator("match")
+    @classmethod
+    def _is_pattern(cls, value: str) -> str:
+        if problem := Pattern(value).problem():
+            raise ValueError(problem)
+        return value
 
 
 class Selected(Selector):

@@ -28,11 +28,12 @@ class ConfigProblem:
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """A file that has been read: the configuration, and where its keys stand."""
+    """A file that has been read: the configuration, where its keys stand, and whether others may read it."""
 
     path: Path
     text: str
     config: Config
+    shared: bool = False
 
     def refuse(self, problems: Iterable[ConfigProblem]) -> None:
         """Raise one ConfigError for all `problems`, if there are any."""
@@ -72,7 +73,7 @@ def load(path: Path) -> ConfigFile:
         raise ConfigError(f"{path}: not TOML that we read: it is nested too deep") from None
     _check_owner(path, mode, tree)
     try:
-        return ConfigFile(path, text, Config.model_validate(tree))
+        return ConfigFile(path, text, Config.model_validate(tree), shared=_is_shared(mode))
     except ValidationError as error:
         refuse(path, text, problems_of(error, Config))
         raise
@@ -135,13 +136,24 @@ def _models(annotation: object) -> list[type[BaseModel]]:
 
 def _check_owner(path: Path, status: os.stat_result, tree: Mapping[str, object]) -> None:
     """Refuse a file that others may write, or that others may read while a secret stands in it."""
+    if status.st_uid not in {0, os.geteuid()}:
+        raise ConfigError(f"{path}: it belongs to another user, who could have any command run", advice=f"chown {path}")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise ConfigError(f"{path}: others than its owner may write it", advice=f"chmod go-w {path}")
-    if status.st_mode & (stat.S_IRGRP | stat.S_IROTH) and _holds_secret(tree):
-        raise ConfigError(
-            f"{path}: it holds a password and others than its owner may read it",
-            advice=f'chmod 600 {path}, or better: password = {{ file = "…" }}',
-        )
+    if _is_shared(status) and _holds_secret(tree):
+        raise secret_shown(path)
+
+
+def secret_shown(path: Path) -> ConfigError:
+    """Return the refusal of a file that holds a secret and may be read by others."""
+    return ConfigError(
+        f"{path}: it holds a password and others than its owner may read it",
+        advice=f'chmod 600 {path}, or better: password = {{ file = "…" }}',
+    )
+
+
+def _is_shared(status: os.stat_result) -> bool:
+    return bool(status.st_mode & (stat.S_IRGRP | stat.S_IROTH))
 
 
 def _holds_secret(tree: object) -> bool:

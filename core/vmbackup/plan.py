@@ -1,7 +1,7 @@
 """A job resolved against the pool's inventory: one task for each VM, and every problem at once. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vmbackup.config import Compress, Job, Keep
@@ -9,7 +9,7 @@ from vmbackup.contracts import Method
 from vmbackup.errors import PlanError
 from vmbackup.models import VM, Disk, Inventory
 from vmbackup.results import Covered, Failure
-from vmbackup.selection import Pattern, select
+from vmbackup.selection import Pattern, Rank, select
 from vmbackup.settings import Settings
 
 Methods = Mapping[str, Method[Settings]]
@@ -49,21 +49,17 @@ def make_plan(name: str, job: Job, inventory: Inventory, methods: Methods) -> Pl
     """Resolve a job. Each VM has one task at most; what cannot be resolved is a problem, and the rest goes on."""
     entries = [Pattern(entry.match) for entry in job.vms]
     excludes = [Pattern(entry.match) for entry in job.exclude]
-    problems = [_problem(said) for pattern in (*entries, *excludes) if (said := pattern.problem())]
-    if problems:
-        return Plan(name, job.targets, job.compress, (), tuple(problems), (), ())
     selection = select(entries, excludes, inventory.vms)
     names = Counter(vm.name for vm in inventory.vms)
     tasks: list[Task] = []
-    notes: list[str] = []
+    problems: list[Failure] = []
     for vm in inventory.vms:
         if vm.uuid not in selection.taken:
             continue
         entry = job.vms[selection.taken[vm.uuid]]
-        if names[vm.name] > 1 and Pattern(entry.match).literal and not entry.match.startswith("uuid:"):
-            problems.append(
-                _problem(f"{vm.name!r} is the name of {names[vm.name]} VMs", "Name each as uuid:… instead.")
-            )
+        if names[vm.name] > 1 and Pattern(entry.match).rank is Rank.NAME:
+            count = names[vm.name]
+            problems.append(_problem(f"{vm.name!r} is the name of {count} VMs", "Name each as uuid:… instead."))
             continue
         try:
             method = entry.method or job.method
@@ -71,26 +67,44 @@ def make_plan(name: str, job: Job, inventory: Inventory, methods: Methods) -> Pl
             tasks.append(_task(vm, method, entry.keep or job.keep, methods))
         except PlanError as error:
             problems.append(Failure("plan", error.code, f"{vm.name}: {error.message}", error.advice, error.exit_code))
-    problems += [
-        _problem(
-            f"{vm.name}: " + " and ".join(repr(job.vms[index].match) for index in tied) + " fit equally well",
-            "Make one of them more precise.",
-        )
-        for vm, tied in selection.ties
-    ]
-    for index in selection.idle:
-        if entries[index].literal:
-            problems.append(_problem(f"there is no VM {entries[index].text!r} in the pool"))
-        else:
-            notes.append(f"{entries[index].text!r} matches no VM")
-    notes += [
-        f"{count} VMs are called {vm_name!r}; each is backed up in a folder of its own"
-        for vm_name, count in names.items()
-        if count > 1 and sum(task.vm.name == vm_name for task in tasks) > 1
-    ]
+    for vm, tied in selection.ties:
+        both = " and ".join(repr(job.vms[index].match) for index in tied)
+        problems.append(_problem(f"{vm.name}: {both} fit equally well", "Make one of them more precise."))
+    missing = [entries[index] for index in selection.idle if entries[index].literal]
+    problems += [_problem(f"there is no VM {entry.text!r} in the pool") for entry in missing]
+    if not tasks and not problems:
+        problems.append(_problem("the job takes no VM of this pool", "`vmbackup preview` says what matches nothing."))
+    notes = [f"{entries[index].text!r} matches no VM" for index in selection.idle if not entries[index].literal]
+    notes += _notes(tasks, names, entries, excludes, inventory)
     covered = tuple(Covered(vm.name, vm.uuid, vm.uuid in selection.taken) for vm in inventory.vms)
     unique = tuple(dict.fromkeys(problems))
     return Plan(name, job.targets, job.compress, tuple(tasks), unique, tuple(notes), covered)
+
+
+def _notes(
+    tasks: Sequence[Task],
+    names: Mapping[str, int],
+    entries: Sequence[Pattern],
+    excludes: Sequence[Pattern],
+    inventory: Inventory,
+) -> list[str]:
+    """Say what is no error and may surprise all the same."""
+    notes = [
+        f"{count} VMs are called {name!r}; each is backed up in a folder of its own"
+        for name, count in names.items()
+        if count > 1 and sum(task.vm.name == name for task in tasks) > 1
+    ]
+    for exclude in excludes:
+        out = [vm for vm in inventory.vms if exclude.matches(vm)]
+        if not out:
+            notes.append(f"the exclude {exclude.text!r} matches no VM")
+        notes += [
+            f"{vm.name!r} is named by {entry.text!r}, but the exclude {exclude.text!r} leaves it out"
+            for vm in out
+            for entry in entries
+            if entry.literal and entry.matches(vm)
+        ]
+    return notes
 
 
 def _task(vm: VM, label: str, keep: Keep, methods: Methods) -> Task:

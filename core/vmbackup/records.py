@@ -16,14 +16,16 @@ REPORT: TypeAdapter[Report] = TypeAdapter(Report)
 
 def store_record(repository: Repository, state: State, report: Report) -> Iterator[Failure]:
     """Store the record of this run and those that still wait for this target; yield what kept it from that."""
-    waiting = state.waiting / (repository.identity or "unknown")
+    # A target whose id is not known yet is known by its label.
+    nameless = state.waiting / f"label-{slug(repository.target.label)}"
+    waiting = state.waiting / repository.identity if repository.identity else nameless
     name = f"{slug(report.run.job)}--{report.run.started:%Y%m%dT%H%M%SZ}-{report.run.id[:4]}.json"
     try:
         waiting.mkdir(mode=0o700, exist_ok=True)
         write_flushed(waiting / name, REPORT.dump_json(report, indent=1))
         with repository.target:
             repository.prove()
-            for path in sorted(waiting.glob("*.json")):
+            for path in sorted((*waiting.glob("*.json"), *nameless.glob("*.json"))):
                 _hand_over(repository, path)
     except VmbackupError as error:
         yield Failure.of("record", error)
@@ -36,4 +38,4 @@ def _hand_over(repository: Repository, path: Path) -> None:
     key = f"{RUNS}/{job}/{moment}"
     if repository.target.stat(key) is None:
         repository.store(key, [path.read_bytes()])
-    path.unlink()
+    path.unlink(missing_ok=True)

@@ -78,7 +78,7 @@ class Registry:
 
     def compressor(self, name: str, section: Mapping[str, object], at: tuple[str, ...] = ()) -> Compressor[Settings]:
         """Make a compressor from its name and the settings that stand at `at`."""
-        return self._make(Compressor, name, {"type": name, **section}, at)
+        return self._make(Compressor, name, {**section, "type": name}, at)
 
     def notifier(self, label: str, section: Mapping[str, object]) -> Notifier[Settings]:
         """Make the notifier of `[notifiers.LABEL]`."""
@@ -122,6 +122,7 @@ class Registry:
         try:
             self.hooks.register(module, name=registered_as)
             self.hooks.check_pending()
+            self._refuse_wrappers(module)
             brought = list(self._registered_by(module))
         except BaseException:
             if self.hooks.has_plugin(registered_as):
@@ -132,6 +133,12 @@ class Registry:
                 self._add(plugin, entry_point)
             except PluginError as error:
                 self._fail(entry_point, error)
+
+    def _refuse_wrappers(self, module: object) -> None:
+        for caller in self.hooks.get_hookcallers(module) or ():
+            for implementation in caller.get_hookimpls():
+                if implementation.plugin is module and (implementation.wrapper or implementation.hookwrapper):
+                    raise PluginError(f"{caller.name} is a wrapper; moments are told, they cannot be wrapped")
 
     def _fail(self, entry_point: EntryPoint, error: BaseException) -> None:
         reason = f"{type(error).__name__}: {error}"

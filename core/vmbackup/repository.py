@@ -5,14 +5,15 @@ later generation is a new manifest, and the highest whose files are all there co
 is not ours, and nothing in it is ever touched.
 """
 
-from collections.abc import Iterable, Iterator
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from pydantic import ValidationError
 from typing_extensions import Buffer
 
-from vmbackup.contracts import Entry, Stored, Target
+from vmbackup.contracts import Stored, Target
 from vmbackup.errors import TargetError, TargetNotProven
 from vmbackup.manifest import (
     BEGUN,
@@ -148,9 +149,7 @@ class Repository:
 
     def look(self, folder: str) -> Iterable[Found]:
         """Say what one folder holds: nothing if it is not ours."""
-        files = {
-            entry.key.rpartition("/")[2]: entry.size for entry in self.target.entries(folder) if entry.size is not None
-        }
+        files = self._sizes(folder)
         if BEGUN not in files:
             return self._almost_removed(folder) if set(filter(is_ours, files)) == {TRASH} else []
         begun = self.begun(folder)
@@ -166,10 +165,10 @@ class Repository:
         for name in manifests:
             try:
                 manifest = self._read(f"{folder}/{name}", Manifest)
-                missing = self._missing(folder, manifest)
             except TargetError as error:
                 reasons.append(error.message)
                 continue
+            missing = _missing(manifest, files)
             if missing is None:
                 return [Backup(self.target.label, folder, manifest)]
             reasons.append(missing)
@@ -177,7 +176,9 @@ class Repository:
 
     def remove(self, backup: Backup) -> None:
         """Remove a backup so that, whenever this is cut short, it can be finished and never looks like a backup."""
-        self.store_fact(f"{backup.folder}/{TRASH}", backup.manifest)
+        # A full target must still be emptied: without its manifests, which go first, the folder is an unfinished one.
+        with contextlib.suppress(TargetError):
+            self.store_fact(f"{backup.folder}/{TRASH}", backup.manifest)
         self.finish_removal(backup.folder)
 
     def finish_removal(self, folder: str) -> None:
@@ -229,28 +230,37 @@ class Repository:
         except TargetError:
             return None
 
-    def _missing(self, folder: str, manifest: Manifest) -> str | None:
-        """Say which file of a manifest is not there whole, if any."""
-        for file in manifest.files:
-            stored = self.target.stat(f"{folder}/{file.name}")
-            if stored is None:
-                return f"{file.name} is missing"
-            if stored.size != file.size:
-                return f"{file.name} has {stored.size:,} bytes instead of {file.size:,}"
-        return None
-
     def _folders(self, prefix: str) -> list[str]:
         return sorted(entry.key for entry in self.target.entries(prefix) if entry.size is None)
 
+    def _sizes(self, folder: str) -> dict[str, int]:
+        """Return the size of each file in a folder of a backup and one level below, by its name there."""
+        found: dict[str, int] = {}
+        for entry in self.target.entries(folder):
+            for file in [entry] if entry.size is not None else self.target.entries(entry.key):
+                if file.size is not None:
+                    found[file.key[len(folder) + 1 :]] = file.size
+        return found
+
     def _files(self, folder: str) -> list[str]:
         """Return the keys of our files in a folder of ours; what somebody else has put there stays where it is."""
-        found = []
-        for entry in self.target.entries(folder):
-            # A folder in which nothing came to lie is deleted by the name of something that might.
-            husk = Entry(f"{entry.key}/{'vif-0' if entry.key.endswith('/VIFs') else 'vbd'}.cfg", 0)
-            inner = [entry] if entry.size is not None else list(self.target.entries(entry.key)) or [husk]
-            found += [file.key for file in inner if file.size is not None and is_ours(file.key[len(folder) + 1 :])]
-        return sorted(found)
+        names = set(self._sizes(folder))
+        for inner in self._folders(folder):
+            if not any(self.target.entries(inner)):
+                # A folder in which nothing came to lie is deleted by the name of something that might.
+                names.add(f"{inner[len(folder) + 1 :]}/{'vif-0' if inner.endswith('/VIFs') else 'vbd'}.cfg")
+        return sorted(f"{folder}/{name}" for name in names if is_ours(name))
+
+
+def _missing(manifest: Manifest, files: Mapping[str, int]) -> str | None:
+    """Say which file of a manifest is not there whole, if any."""
+    for file in manifest.files:
+        size = files.get(file.name)
+        if size is None:
+            return f"{file.name} is missing"
+        if size != file.size:
+            return f"{file.name} has {size:,} bytes instead of {file.size:,}"
+    return None
 
 
 def backup_folder(key: str) -> str:

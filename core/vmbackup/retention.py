@@ -6,6 +6,7 @@ Only proven backups come in, so only they count. What is not in the list is neve
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from vmbackup.config import Keep
 from vmbackup.results import Backup
@@ -28,21 +29,25 @@ def group_of(backup: Backup) -> Group:
     return (backup.target, manifest.pool.uuid, manifest.vm.uuid if manifest.vm else "", manifest.job)
 
 
-def decide(backups: Iterable[Backup], keep: Keep) -> list[Decision]:
+def decide(backups: Iterable[Backup], keep: Keep, as_of: datetime) -> list[Decision]:
     """Decide about the proven backups of one or more groups, newest first within each.
 
     The newest `keep.last` stay, and the newest of each method stays until told: a job that turns to another method
-    does not lose the only backups that hold all disks.
+    does not lose the only backups that hold all disks. What is dated after `as_of`, the time of the backup that has
+    just been made, was made under a wrong clock: it stays, and takes nobody's place.
     """
     groups: dict[Group, list[Backup]] = defaultdict(list)
     for backup in backups:
         groups[group_of(backup)].append(backup)
-    return [decision for group in groups.values() for decision in _decide_group(group, keep)]
+    return [decision for group in groups.values() for decision in _decide_group(group, keep, as_of)]
 
 
-def _decide_group(backups: list[Backup], keep: Keep) -> Iterable[Decision]:
+def _decide_group(backups: list[Backup], keep: Keep, as_of: datetime) -> Iterable[Decision]:
+    future = [backup for backup in backups if backup.manifest.snapshot_time > as_of]
+    yield from (Decision(backup, keep=True, reason="it is dated in the future") for backup in future)
     methods: set[str] = set()
-    for rank, backup in enumerate(sorted(backups, key=_age, reverse=True), 1):
+    present = [backup for backup in backups if backup.manifest.snapshot_time <= as_of]
+    for rank, backup in enumerate(sorted(present, key=_age, reverse=True), 1):
         first = backup.manifest.method not in methods
         methods.add(backup.manifest.method)
         if rank <= keep.last:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 from vmbackup.bench import Bench
 from vmbackup.cleanup import clean_up, reconcile, tidy
-from vmbackup.config import Keep
 from vmbackup.engine import VMBackup
 from vmbackup.errors import Interrupted, VmbackupError
 from vmbackup.journal import Journal
@@ -16,8 +15,9 @@ from vmbackup.models import Pool
 from vmbackup.plan import Plan, make_plan
 from vmbackup.pool_database import dump_pool_database
 from vmbackup.records import store_record
+from vmbackup.repository import Repository
 from vmbackup.results import PREPARE, Backup, Failure, Removal, Report, Run, VMResult
-from vmbackup.retention import decide
+from vmbackup.retention import Decision, decide, group_of
 from vmbackup.site import JobParts, Site
 from vmbackup.state import State
 from vmbackup.version import __version__
@@ -132,23 +132,22 @@ def prune(
     bench: Bench, plan: Plan, results: Iterable[VMResult], dumped: Backup | None, parts: JobParts
 ) -> Iterator[Removal]:
     """Remove what the job keeps no longer, of those VMs alone whose backup has succeeded in this run; yield each."""
-    good = {result.uuid for result in results if result.good}
-    keeps: dict[str, Keep] = {task.vm.uuid: task.keep for task in plan.tasks if task.vm.uuid in good}
-    if dumped is not None and parts.job.pool_database is not None:
-        keeps[""] = parts.job.pool_database.keep or parts.job.keep
-    own = [
-        backup
-        for backup in bench.repository.backups()
-        if backup.manifest.job == parts.name and backup.manifest.pool.uuid == bench.run.pool.uuid
-    ]
-    for uuid, keep in keeps.items():
-        group = [backup for backup in own if (backup.manifest.vm.uuid if backup.manifest.vm else "") == uuid]
-        for decision in decide(group, keep):
-            if decision.keep:
-                continue
-            failure = None
-            try:
-                bench.repository.remove(decision.backup)
-            except VmbackupError as error:
-                failure = Failure.of("retention", error)
-            yield Removal(bench.repository.target.label, decision.backup.folder, decision.reason, failure)
+    keeps = {task.vm.uuid: task.keep for task in plan.tasks}
+    keeps[""] = (parts.job.pool_database and parts.job.pool_database.keep) or parts.job.keep
+    made = [outcome.backup for result in results if result.good for outcome in result.outcomes if outcome.backup]
+    existing = bench.repository.backups()
+    for fresh in (*made, *([dumped] if dumped else [])):
+        group = [backup for backup in existing if group_of(backup) == group_of(fresh)]
+        keep = keeps[fresh.manifest.vm.uuid if fresh.manifest.vm else ""]
+        for decision in decide(group, keep, fresh.manifest.snapshot_time):
+            if not decision.keep:
+                yield _remove(bench.repository, decision)
+
+
+def _remove(repository: Repository, decision: Decision) -> Removal:
+    failure = None
+    try:
+        repository.remove(decision.backup)
+    except VmbackupError as error:
+        failure = Failure.of("retention", error)
+    return Removal(repository.target.label, decision.backup.folder, decision.reason, failure)

@@ -64,6 +64,13 @@ class SecretSource(Settings):
         return _from_command(self.command or ())
 
 
+def holds_secret(settings: BaseModel) -> bool:
+    """Whether a secret itself, and not where to find it, stands in these settings."""
+    if isinstance(settings, SecretSource):
+        return settings.value is not None
+    return any(isinstance(value, BaseModel) and holds_secret(value) for _, value in settings)
+
+
 def _source(value: object) -> object:
     return {"value": value} if isinstance(value, str) else value
 

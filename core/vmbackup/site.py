@@ -8,12 +8,12 @@ from typing import TypeVar
 
 from vmbackup.bench import Packing
 from vmbackup.config import Config, Job, Section
-from vmbackup.config_file import ConfigFile, ConfigProblem
-from vmbackup.contracts import Method, Notifier, Reporter
+from vmbackup.config_file import ConfigFile, ConfigProblem, secret_shown
+from vmbackup.contracts import Method, Notifier, Plugin, Reporter
 from vmbackup.errors import ConfigError
 from vmbackup.registry import Registry, SectionError
 from vmbackup.repository import Repository
-from vmbackup.settings import Settings
+from vmbackup.settings import Settings, holds_secret
 from vmbackup.state import State, default_folder
 from vmbackup.xapi.session import Session
 from vmbackup.xapi.trust import Address, Trust
@@ -70,6 +70,11 @@ class Site:
             self.file.refuse(error.problems)
             raise
 
+    def _keep_secrets(self, plugin: Plugin[Settings]) -> None:
+        """Refuse a file that others may read if it holds a secret of this plugin's."""
+        if self.file.shared and holds_secret(plugin.settings):
+            raise secret_shown(self.file.path)
+
     def job(self, name: str) -> JobParts:
         """Return a job with its plugins. Raises ConfigError with every problem at once."""
         if name not in self.config.jobs:
@@ -87,6 +92,8 @@ class Site:
         reporters = collect.each("report", "reporter", job.report, config.reporters, registry.reporter)
         notifiers = collect.each("notify", "notifier", job.notify, config.notifiers, registry.notifier)
         self.file.refuse(collect.problems)
+        for plugin in (*filter(None, methods.values()), *reporters, *notifiers):
+            self._keep_secrets(plugin)
         return JobParts(
             name=name,
             job=job,
@@ -100,14 +107,18 @@ class Site:
     def _repository(self, label: str) -> Repository:
         section = dict(self.config.targets[label])
         identity = section.pop("id", "")
-        return Repository(self.registry.target(label, section), str(identity))
+        target = self.registry.target(label, section)
+        self._keep_secrets(target)
+        return Repository(target, str(identity))
 
     def _packing(self, name: str, job: Job) -> Packing:
-        if job.compress is None or job.compress.with_ == "none":
+        at = ("jobs", name, "compress")
+        if job.compress is None:
             return Packing()
         if job.compress.when == "host":
+            if ours := sorted(job.compress.section):
+                raise SectionError([ConfigProblem((*at, ours[0]), "the pool's host compresses, and takes no settings")])
             return Packing(host=job.compress.with_)
-        at = ("jobs", name, "compress")
         return Packing(compressor=self.registry.compressor(job.compress.with_, job.compress.section, at))
 
 

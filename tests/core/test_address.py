@@ -81,3 +81,12 @@ def test_the_latest_of_two_vms_of_one_name_is_none() -> None:
 def test_an_empty_target_has_none() -> None:
     with pytest.raises(ConfigError):
         resolve("web@latest", [])
+
+
+def test_twins_of_one_second_are_told_apart_by_their_folders() -> None:
+    twin = backup(uuid=WEB_2)
+    assert twin.address == OLD.address
+    with pytest.raises(ConfigError, match="2 backups") as caught:
+        resolve(OLD.address, [OLD, twin])
+    assert twin.folder in caught.value.message
+    assert resolve(f"{twin.target}:{twin.folder}", [OLD, twin]) is twin

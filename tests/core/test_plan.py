@@ -3,6 +3,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from tests.core.builders import disk, inventory, vm
 
 from vmbackup.config import Job
@@ -157,10 +158,9 @@ def test_every_problem_is_told_at_once() -> None:
     assert len(plan.notes) == 1
 
 
-def test_every_broken_regular_expression_is_told_and_nothing_is_planned() -> None:
-    plan = planned(job("/(/", "web", exclude=("/[/",)), vm("web"))
-    assert len(plan.problems) == 2
-    assert plan.tasks == ()
+def test_every_broken_regular_expression_is_told_before_anything_is_planned() -> None:
+    with pytest.raises(ValidationError, match=r"(?s)vms\.0\.match.*exclude\.0\.match"):
+        job("/(/", "web", exclude=("/[/",))
 
 
 @pytest.mark.parametrize(("method", "packing", "fine"), [("vm-export", "zstd", True), ("vdi-export", "zstd", False)])
@@ -175,9 +175,10 @@ def test_our_own_compression_takes_every_method() -> None:
     assert plan.problems == ()
 
 
-def test_an_empty_pool_has_an_empty_plan() -> None:
+def test_a_job_that_takes_no_vm_is_a_problem() -> None:
     plan = planned(job("*"))
-    assert (plan.tasks, plan.problems, plan.inventory) == ((), (), ())
+    assert (plan.tasks, plan.inventory) == ((), ())
+    assert "takes no VM" in said(plan.problems)
     assert len(plan.notes) == 1
 
 

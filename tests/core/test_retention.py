@@ -1,5 +1,6 @@
 from collections import Counter, defaultdict
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 from hypothesis import given, settings
@@ -38,22 +39,25 @@ def made(draw: st.DrawFn) -> list[Backup]:
     return sorted(backups, key=lambda one: (one.manifest.snapshot_time, one.folder))
 
 
+END = datetime(9000, 1, 1, tzinfo=UTC)
+
+
 def place(one: Backup) -> tuple[str, str]:
     return (one.target, one.folder)
 
 
 def kept(backups: list[Backup], keep: Keep) -> list[Backup]:
-    return [decision.backup for decision in decide(backups, keep) if decision.keep]
+    return [decision.backup for decision in decide(backups, keep, END) if decision.keep]
 
 
 def removed(backups: list[Backup], keep: Keep) -> set[tuple[str, str]]:
-    return {place(decision.backup) for decision in decide(backups, keep) if not decision.keep}
+    return {place(decision.backup) for decision in decide(backups, keep, END) if not decision.keep}
 
 
 @settings(max_examples=60)
 @given(made(), KEEPS)
 def test_each_backup_gets_one_decision_and_nothing_else_does(backups: list[Backup], keep: Keep) -> None:
-    decided = Counter(place(decision.backup) for decision in decide(backups, keep))
+    decided = Counter(place(decision.backup) for decision in decide(backups, keep, END))
     assert decided == Counter(map(place, backups))
 
 
@@ -120,7 +124,7 @@ def test_a_listing_that_is_short_never_removes_more(backups: list[Backup], keep:
 @settings(max_examples=60)
 @given(made(), KEEPS)
 def test_every_decision_says_why(backups: list[Backup], keep: Keep) -> None:
-    for decision in decide(backups, keep):
+    for decision in decide(backups, keep, END):
         assert str(keep.last) in decision.reason or decision.backup.manifest.method in decision.reason
 
 
@@ -152,3 +156,22 @@ def test_a_job_that_turns_to_another_method_keeps_its_last_whole_backup() -> Non
     disks = [backup(at=START + timedelta(days=day), method="vdi-export") for day in range(3, 8)]
     left = kept([*whole, *disks], Keep(last=2))
     assert sorted(map(place, left)) == sorted(map(place, [whole[-1], *disks[-2:]]))
+
+
+@settings(max_examples=60)
+@given(made(), KEEPS, st.integers(1, 5))
+def test_a_backup_dated_in_the_future_takes_nobodys_place(backups: list[Backup], keep: Keep, wrong: int) -> None:
+    """A clock that was wrong for some runs: what they made stays, and what is right is kept as if it were not there."""
+    as_of = max((one.manifest.snapshot_time for one in backups), default=END)
+    before = {place(decision.backup) for decision in decide(backups, keep, as_of) if decision.keep}
+    future = [
+        replace(
+            one,
+            folder=f"{one.folder}-future-{number}",
+            manifest=one.manifest.model_copy(update={"snapshot_time": as_of + timedelta(days=365 + number)}),
+        )
+        for number in range(wrong)
+        for one in backups[:1]
+    ]
+    after = {place(decision.backup) for decision in decide([*backups, *future], keep, as_of) if decision.keep}
+    assert after == before | {place(one) for one in future}

@@ -31,9 +31,10 @@ def killer(tmp_path: Path) -> Path:
 
 
 def _instants(count: int) -> list[int]:
-    """Twenty instants, spread over a phase in which `count` things happen."""
-    assert count >= INSTANTS, f"only {count} things happen in this phase"
-    return [1 + index * (count - 1) // (INSTANTS - 1) for index in range(INSTANTS)]
+    """Twenty instants, spread over a phase in which `count` things happen; another run may have a few less."""
+    sure = count * 9 // 10
+    assert sure >= INSTANTS, f"only {count} things happen in this phase"
+    return [1 + index * (sure - 1) // (INSTANTS - 1) for index in range(INSTANTS)]
 
 
 def _dies(world: World, killer: Path, phase: str) -> Iterator[int]:
