@@ -121,6 +121,5 @@ class Demo:
         """Compare each restored disk with what the pool itself saw in the snapshot, byte for byte."""
         image = backup.manifest.image
         for disk in image.disks if image else ():
-            there = self._simulator.digest(restored.disks[disk.position])
-            same = self._simulator.digest(disk.uuid) == there
+            same = self._simulator.same(disk.uuid, restored.disks[disk.position])
             yield Compared(restored.name, disk.position, disk.virtual_size, same)

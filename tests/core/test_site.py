@@ -76,12 +76,9 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "vmbackup.toml"
     path.write_text(HEAD)
     path.chmod(0o600)
-    os.chown(path, *((12345, 12345) if os.geteuid() == 0 else (-1, -1)))
-    mine = path.stat().st_uid == os.geteuid()
-    try:
-        load(path)
-    except ConfigError as error:
-        assert not mine
-        assert "belongs to another user" in error.message
+    if os.geteuid() == 0:
+        os.chown(path, 12345, 12345)
+        with pytest.raises(ConfigError, match="belongs to another user"):
+            load(path)
     else:
-        assert mine, "only root can give a file away, as CI does"
+        assert load(path).config.jobs, "nobody but root can give a file away"

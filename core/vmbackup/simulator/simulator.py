@@ -188,3 +188,7 @@ class Simulator:
         The last snapshots (64, and 1 GiB of data) are remembered. Raises FileNotFoundError for others.
         """
         return self._pool.disks.digest(vdi_uuid)
+
+    def same(self, vdi_uuid: str, other: str) -> bool:
+        """Say whether two disks hold the same, byte for byte; of a snapshot counts what it held when it was taken."""
+        return self._pool.disks.same(vdi_uuid, other)

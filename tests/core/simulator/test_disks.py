@@ -77,3 +77,17 @@ def test_the_end_of_a_range_limits_its_extents(tmp_path: Path) -> None:
     with path.open("rb") as file:
         assert list(sparse.data_extents(file.fileno(), 5000)) == [(0, 5000)]
         assert list(sparse.data_extents(file.fileno(), 5000, 5000)) == []
+
+
+def test_two_disks_are_the_same_byte_for_byte_whatever_is_a_hole(disks: Disks) -> None:
+    for name in "ab":
+        disks.make(name, DiskSpec(9 * MIB + 512, seed=1, fill=0.3))
+    assert disks.same("a", "b")
+    holes = [at for at in range(0, 9 * MIB, MIB) if not any(disks.path("a").read_bytes()[at : at + MIB])]
+    disks.write("a", holes[0], bytes(4096))
+    assert disks.same("a", "b"), "written zeros and a hole hold the same"
+    disks.write("b", holes[1] + 77, b"x")
+    assert not disks.same("a", "b")
+    assert not disks.same("b", "a")
+    disks.make("c", DiskSpec(9 * MIB, seed=1, fill=0.3))
+    assert not disks.same("a", "c")
