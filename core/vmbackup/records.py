@@ -5,7 +5,6 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from vmbackup.errors import VmbackupError
 from vmbackup.keys import slug
 from vmbackup.repository import RUNS, Repository
 from vmbackup.results import Failure, Report
@@ -27,10 +26,10 @@ def store_record(repository: Repository, state: State, report: Report) -> Iterat
             repository.prove()
             for path in sorted((*waiting.glob("*.json"), *nameless.glob("*.json"))):
                 _hand_over(repository, path)
-    except VmbackupError as error:
-        yield Failure.of("record", error)
     except OSError as error:
         yield Failure("record", type(error).__name__, f"{waiting}: {error.strerror}")
+    except Exception as error:  # noqa: BLE001 - even a bug of a target's must not keep the report from being shown
+        yield Failure.of("record", error)
 
 
 def _hand_over(repository: Repository, path: Path) -> None:

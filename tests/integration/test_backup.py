@@ -5,10 +5,10 @@ import subprocess
 import tarfile
 
 import pytest
-from tests.integration.world import MIB, World, job, stranger
+from tests.integration.world import MIB, World, job, json_of, stranger
 
 from vmbackup.results import exit_code
-from vmbackup.simulator import CallFails, DiskSpec, Simulator
+from vmbackup.simulator import CallFails, Cut, DiskSpec, Simulator
 from vmbackup.verify import verify
 
 
@@ -229,3 +229,56 @@ def test_verify_reads_everything_again(world: World) -> None:
         verdict = verify(backup, repository, world.site().registry)
     assert verdict.good
     assert verdict.read == backup.size
+
+
+def test_an_os_disk_goes_to_the_vm_that_is_named(world: World) -> None:
+    world.configure(job("web*", more='method = "vdi-export"'))
+    world.run()
+    (backup,) = world.backups()
+    world.pool.add_vm("empty", [], power_state="Halted")
+    taken = world.cli("restore", "web 01@latest", "--vm", "web 01")
+    assert taken.returncode == 2
+    assert "position 0" in taken.stderr
+    before = world.records()
+    missing = world.cli("restore", "web 01@latest", "--vm", "nobody")
+    assert missing.returncode == 2
+    assert world.records() == before
+    done = world.cli("restore", "web 01@latest", "--vm", "empty", "--start", "--json")
+    assert done.returncode == 0, done.stderr
+    restored = json_of(done)
+    assert restored["name"] == "empty"
+    assert backup.manifest.image is not None
+    assert world.pool.same(backup.manifest.image.disks[0].uuid, restored["disks"]["0"])  # type: ignore[index]
+    (vm,) = [record for record in world.pool.records("VM").values() if record["name_label"] == "empty"]
+    assert vm["power_state"] == "Running"
+
+
+@pytest.mark.parametrize("more", ["", 'method = "vdi-export"'])
+def test_a_restore_that_fails_leaves_nothing_in_the_pool(world: World, more: str) -> None:
+    world.configure(job("web*", more=more))
+    world.run()
+    before = world.records()
+    path = "/import_raw_vdi" if more else "/import"
+    world.pool.faults.add(Cut(path=path, after=1_000_000))
+    done = world.cli("restore", "web 01@latest", "--name", "back")
+    assert done.returncode == 4, done.stdout
+    assert world.records() == before
+    assert world.journals() == []
+
+
+def test_the_dump_of_the_pool_database_has_a_retention_of_its_own(world: World) -> None:
+    world.configure(job("web*", keep=1, more="pool-database = { keep = { last = 2 } }"))
+    for _ in range(3):
+        assert exit_code(world.run()) == 0
+    kinds = [backup.manifest.method for backup in world.backups()]
+    assert sorted(kinds) == ["pool-database", "pool-database", "vm-export"]
+    refused = world.cli("restore", "pool-database@latest")
+    assert refused.returncode == 4
+    assert "pool-restore-database" in refused.stderr
+
+
+def test_a_session_is_always_logged_out(world: World) -> None:
+    world.run()
+    world.pool.faults.add(CallFails(method="VM.snapshot", code="SR_FULL"))
+    world.run()
+    assert world.pool.records("session") == {}

@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -176,16 +178,20 @@ def test_a_second_signal_ends_at_once_and_names_what_is_left(world: World) -> No
         command("run", "test"), env=world.environ(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
 
+    go_on = threading.Event()
+
     def slow_cleanup() -> None:
         os.kill(process.pid, signal.SIGINT)
-        time.sleep(5)
+        go_on.wait(20)
 
     world.pool.faults.add(BodyHook(after=1_000_000, run=lambda: os.kill(process.pid, signal.SIGINT)))
     world.pool.faults.add(CallHook(method="VM.destroy", run=slow_cleanup))
     started = time.monotonic()
     output, _ = process.communicate(timeout=60)
+    seconds = time.monotonic() - started
+    go_on.set()
     assert process.returncode == 130, output
-    assert time.monotonic() - started < 20
+    assert seconds < 20
     assert "left for the next run" in output
     (journal,) = world.journals()
     assert "vm-snapshot" in journal.read_text()
@@ -215,3 +221,57 @@ def test_no_secret_is_shown_anywhere(world: World) -> None:
     for secret in (world.pool.password, *handles):
         assert secret not in done.stdout + done.stderr
         assert not [text for text in (*written, *arguments) if secret in text]
+
+
+@pytest.mark.timeout(120)
+def test_a_cleanup_that_takes_too_long_is_given_up_after_30_seconds(world: World) -> None:
+    go_on = threading.Event()
+    process = subprocess.Popen(
+        command("run", "test"), env=world.environ(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    world.pool.faults.add(BodyHook(after=1_000_000, run=lambda: os.kill(process.pid, signal.SIGTERM)))
+    world.pool.faults.add(CallHook(method="VM.destroy", run=partial(_wait, go_on)))
+    started = time.monotonic()
+    output, _ = process.communicate(timeout=60)
+    seconds = time.monotonic() - started
+    go_on.set()
+    assert process.returncode == 143, output
+    assert 29 < seconds < 45
+    assert "left for the next run" in output
+    assert "vm-snapshot" in world.journals()[0].read_text()
+
+
+def _wait(event: threading.Event) -> None:
+    event.wait(60)
+
+
+def test_exit_1_for_a_fault_of_ours(world: World, tmp_path: Path) -> None:
+    """A plugin that breaks its contract is a bug; it is named, and the exit code tells it from a failed backup."""
+    facts = tmp_path / "buggy" / "vmbackup_buggy-1.0.dist-info"
+    facts.mkdir(parents=True)
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: vmbackup-buggy\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text("[vmbackup]\nbuggy = vmbackup_buggy\n")
+    (tmp_path / "buggy" / "vmbackup_buggy.py").write_text(BUGGY)
+    world.configure(job("web*"), head=world.head.replace('type = "local"', 'type = "buggy"'))
+    done = world.cli("run", "test", env={"PYTHONPATH": str(tmp_path / "buggy")})
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stdout
+    assert "please report" in done.stdout
+
+
+BUGGY = '''
+from vmbackup import hookimpl
+from vmbackup_targets.local import Local
+
+class Buggy(Local):
+    """Breaks."""
+
+    name = "buggy"
+
+    def __enter__(self):
+        1 / 0
+
+@hookimpl
+def vmbackup_register():
+    return [Buggy]
+'''

@@ -4,7 +4,7 @@ A restore depends on the manifest alone, never on today's configuration of jobs.
 mark until it is whole, and is gone again if it fails; a restored VM bears no mark of ours.
 """
 
-from vmbackup.errors import ConfigError, RestoreError, VerificationFailed
+from vmbackup.errors import ConfigError, PoolError, RestoreError, VerificationFailed
 from vmbackup.restore.disk import restore_disk
 from vmbackup.restore.ends import Destination, Restored, Source, Wishes
 from vmbackup.restore.whole_vm import restore_whole_vm
@@ -20,7 +20,7 @@ def restore(source: Source, destination: Destination, wishes: Wishes) -> Restore
     """Bring a backup back.
 
     Raises VerificationFailed before the first byte goes to the pool; RestoreError, PoolError or TransferError where the
-    pool does not take it, with nothing of it left there.
+    pool does not take it, with nothing of it left there; RestoreError, too, for a VM that stays but does not start.
     """
     backup = source.backup
     if backup.manifest.image is None:
@@ -39,10 +39,15 @@ def restore(source: Source, destination: Destination, wishes: Wishes) -> Restore
     whole = backup.manifest.image.format == "xva"
     session = destination.session
     ref = restore_whole_vm(source, destination, wishes) if whole else restore_disk(source, destination, wishes)
-    if wishes.start:
-        session.call("VM.start", ref, False, False)  # noqa: FBT003 - the call's own parameters
     record = session.record("VM", ref)
     vm = read_vm(ref, record, tables_of(session, record))
+    if wishes.start:
+        try:
+            session.call("VM.start", ref, False, False)  # noqa: FBT003 - the call's own parameters
+        except PoolError as error:
+            raise RestoreError(
+                f"{vm.name} ({vm.uuid}) is restored and stays, but does not start: {error.message}", advice=error.advice
+            ) from error
     return Restored(vm.uuid, vm.name, {disk.position: disk.uuid for disk in vm.disks})
 
 

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 
 from vmbackup.errors import ConfigError, RestoreError
 from vmbackup.images import Ova, read_ova
-from vmbackup.journal import Intent
 from vmbackup.manifest import ImageDisk
 from vmbackup.restore.ends import Destination, Source, Wishes
-from vmbackup.xapi.inventory import is_real
+from vmbackup.xapi.inventory import is_real, position_of
 from vmbackup.xapi.marks import OWNER, RESTORING
 from vmbackup.xapi.session import Session
 from vmbackup.xapi.transfers import Request, upload
@@ -36,21 +35,19 @@ def restore_disk(source: Source, destination: Destination, wishes: Wishes) -> st
     ova = read_ova(source.metadata())
     host = _find_vm(session, wishes.vm, disk.position) if wishes.vm else None
     sign = f"{journal.run_id}-{secrets.token_hex(6)}"
-    made: list[Intent] = []
+    intent = journal.intend("restored", mark=sign)
     try:
-        made.append(journal.intend("restored-disk", mark=sign))
         vdi = _fill_disk(source, destination, wishes, disk, sign)
         if host is None:
-            made.append(journal.intend("restored-vm", mark=sign))
             host = _make_vm(session, ova, wishes, sign)
         _attach(session, host, vdi, disk)
-        for name, ref in (("VDI", vdi), ("VM", host)):
-            session.call(f"{name}.remove_from_other_config", ref, RESTORING)
     except BaseException:
-        unmake(session, journal, reversed(made))
+        unmake(session, journal, [intent])
         raise
-    for intent in made:
-        journal.close(intent)
+    # Before the marks go: a death between the two of them would have the next run destroy half of it.
+    journal.close(intent)
+    for name, ref in (("VDI", vdi), ("VM", host)):
+        session.call(f"{name}.remove_from_other_config", ref, RESTORING)
     return host
 
 
@@ -91,7 +88,7 @@ def _find_vm(session: Session, wanted: str, position: int) -> str:
         raise ConfigError(f"{len(found)} VMs of the pool are called {wanted!r}", advice="Name it by its UUID.")
     ((ref, record),) = found.items()
     for vbd in texts(record, "VBDs"):
-        if text(session.record("VBD", vbd), "userdevice") == str(position):
+        if position_of(text(session.record("VBD", vbd), "userdevice")) == position:
             raise ConfigError(
                 f"the VM {wanted!r} has something at position {position} already",
                 advice="Detach it first, or leave --vm out to make a new VM.",

@@ -1,5 +1,6 @@
 """The pool's inventory, in a handful of calls whatever its size: whole classes at once, never a call a VM."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -9,6 +10,7 @@ from vmbackup.xapi.session import Session
 from vmbackup.xapi.wire import NULL, Record, flag, mapping, number, text, texts
 
 Tables = Mapping[str, Mapping[str, Record]]
+UNPLACED = -1
 CLASSES = ("VM", "VBD", "VDI", "SR", "VIF", "network", "VM_guest_metrics")
 
 
@@ -95,13 +97,22 @@ def read_disk(vbd: Record, tables: Tables) -> Disk | None:
         read_only=flag(vdi, "read_only"),
         sr_uuid=text(sr, "uuid"),
         vbd_uuid=text(vbd, "uuid"),
-        position=number(vbd, "userdevice"),
+        position=position_of(text(vbd, "userdevice")),
         device=text(vbd, "device"),
         bootable=flag(vbd, "bootable"),
         mode=text(vbd, "mode"),
         unpluggable=flag(vbd, "unpluggable"),
         tags=texts(vdi, "tags"),
     )
+
+
+def position_of(userdevice: str) -> int:
+    """Return a VBD's place as a number: it may also be written as a device (xapi: device_number.ml); -1 if neither."""
+    if re.fullmatch(r"[0-9]+", userdevice):
+        return int(userdevice)
+    if letter := re.fullmatch(r"(?:xvd|sd|hd)([a-z])", userdevice):
+        return ord(letter[1]) - ord("a")
+    return UNPLACED
 
 
 def read_vif(vif: Record, tables: Tables) -> VIF:

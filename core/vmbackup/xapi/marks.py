@@ -5,6 +5,7 @@ carry an old mark of ours. A mark therefore names the very object it was put on:
 snapshot **and** the UUID in its mark is its own.
 """
 
+from vmbackup.errors import BackupError
 from vmbackup.xapi.session import Session
 from vmbackup.xapi.wire import Record, flag, mapping, text, texts
 
@@ -13,8 +14,14 @@ RESTORING = "vmbackup:restoring"
 
 
 def mark(session: Session, name: str, ref: str, run_id: str) -> None:
-    """Put our mark on a snapshot of class `name`, in place of whatever was copied from its source."""
-    uuid = text(session.record(name, ref), "uuid")
+    """Put our mark on a snapshot of class `name`, in place of whatever was copied from its source.
+
+    Raises BackupError for what is no snapshot: a mark would never make that ours.
+    """
+    record = session.record(name, ref)
+    uuid = text(record, "uuid")
+    if not flag(record, "is_a_snapshot"):
+        raise BackupError(f"{name} {uuid} is no snapshot, as the pool says; it was left alone")
     session.call(f"{name}.remove_from_other_config", ref, OWNER)
     session.call(f"{name}.add_to_other_config", ref, OWNER, f"{run_id}/{uuid}")
 

@@ -4,7 +4,7 @@ import contextlib
 import http.client
 import threading
 import xmlrpc.client
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self
 from xml.parsers.expat import ExpatError
@@ -53,11 +53,25 @@ class _Transport(xmlrpc.client.Transport):
             redirect=False,
         )
         if response.status != http.client.OK:
-            raise TransferError(f"the pool answered a call with HTTP {response.status}")
+            raise TransferError(
+                f"{self.http.host} answered a call with HTTP {response.status}",
+                advice="Look whether pool.url is the address of a pool's coordinator, with the right port.",
+            )
+        return self._parse(response.data)
+
+    def _parse(self, data: bytes) -> "tuple[xmlrpc.client._Marshallable, ...]":
+        """Read an answer. Raises ResponseError for whatever XAPI does not answer; the binding would stumble over it."""
         parser, unmarshaller = self.getparser()
-        parser.feed(response.data)
-        parser.close()
-        return unmarshaller.close()
+        try:
+            parser.feed(data)
+            parser.close()
+            values = unmarshaller.close()
+        except (ExpatError, LookupError, TypeError, ValueError) as error:
+            raise xmlrpc.client.ResponseError(str(error)) from error
+        match values:
+            case ({"Status": "Success", "Value": _},) | ({"Status": str(), "ErrorDescription": [str(), *_]},):
+                return values
+        raise xmlrpc.client.ResponseError("it is neither a value nor an error")
 
 
 class Session:
@@ -73,14 +87,19 @@ class Session:
 
     def __enter__(self) -> Self:
         """Log in. Raises LoginRefused, Untrusted, PoolError or TransferError."""
-        with self._errors("login"):
-            self._binding.login_with_password(*self._login)
+        try:
+            with self._errors("login"):
+                self._binding.login_with_password(*self._login)
+        except BaseException:
+            self._transport.http.close()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         """Log out, if the pool still lets us."""
+        self._transport.patience.seconds = ANSWER_SECONDS
         try:
             with contextlib.suppress(VmbackupError), self._errors("logout"):
                 self._binding.xenapi.session.logout()
@@ -109,6 +128,15 @@ class Session:
         """Return all records of a class, by reference."""
         return table(self.call(f"{name}.get_all_records"))
 
+    def living(self, name: str, references: Iterable[str]) -> Iterator[tuple[str, Record]]:
+        """Yield the objects of class `name` that are still there: references may outlive what they refer to."""
+        for reference in references:
+            try:
+                yield reference, self.record(name, reference)
+            except PoolError as error:
+                if error.xapi_code not in GONE:
+                    raise
+
     def find(self, name: str, uuid: str) -> str | None:
         """Return the reference of the object of class `name` with that UUID, or None if there is none."""
         try:
@@ -131,7 +159,7 @@ class Session:
                 f"{doing}: {self.address.url} does not answer: {_cause(error)}",
                 advice="Check the address, the network, and that the coordinator's toolstack is running.",
             ) from error
-        except (xmlrpc.client.Error, ExpatError, UnicodeError) as error:
+        except (xmlrpc.client.Error, UnicodeError) as error:
             raise TransferError(f"{doing}: the pool's answer makes no sense: {error}") from error
 
 

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from typing_extensions import Buffer
 from urllib3.connectionpool import HTTPConnectionPool
@@ -70,7 +70,8 @@ class Task:
             if status == "success":
                 return None, text(record, "result")
             if status in {"failure", "cancelled"}:
-                details = texts(record, "error_info") or ("TASK_CANCELLED", self.ref)
+                unsaid = "TASK_CANCELLED" if status == "cancelled" else "INTERNAL_ERROR"
+                details = texts(record, "error_info") or (unsaid, self.ref)
                 return pool_error(self._doing, details), ""
             if deadline is not None and time.monotonic() > deadline:
                 raise TransferError(f"{self._doing}: the stream ended {within:.0f} s ago, but the pool's task did not")
@@ -85,11 +86,22 @@ def own_task(session: Session, journal: Journal, doing: str) -> Iterator[Task]:
     intent = journal.intend("task", label=label)
     try:
         task = Task(session, str(session.call("task.create", label, doing)), doing)
-        # A handler that takes the task up sets this to 0, so that an abandoned one is known (xapi: export.ml).
-        session.call("task.set_progress", task.ref, -1.0)
+        _mark_untaken(session, task)
         yield task
     finally:
         unmake(session, journal, [intent])
+
+
+def _mark_untaken(session: Session, task: Task) -> None:
+    """Set the progress that a handler sets to 0 when it takes the task up (xapi: export.ml).
+
+    Pools before 8.2 have no such call (xapi: datamodel.ml); there an abandoned task only takes longer to end.
+    """
+    try:
+        session.call("task.set_progress", task.ref, -1.0)
+    except PoolError as error:
+        if error.xapi_code != "MESSAGE_METHOD_UNKNOWN":
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +147,7 @@ def download(session: Session, journal: Journal, request: Request) -> Iterator[D
     with _connected(session, journal, request) as (http, task):
         response = _ask(session, http, task, request, method="GET")
         try:
-            if response.status != HTTPStatus.OK:
-                refused = TransferError(f"{request.doing}: the pool answered with HTTP {response.status}")
-                raise task.failure(2.0) or refused
+            _check_accepted(response, task, request)
             yield Download(response, task, request.doing)
         finally:
             # A reader on another thread wakes up by this; closing alone would pull the socket away under it.
@@ -155,13 +165,26 @@ def upload(session: Session, journal: Journal, request: Request, pieces: Iterabl
     with _connected(session, journal, request) as (http, task):
         broken: VmbackupError | None = None
         try:
-            _ask(session, http, task, request, method="PUT", body=map(bytes, pieces), size=size).close()
+            response = _ask(session, http, task, request, method="PUT", body=map(bytes, pieces), size=size)
         except TransferError as error:
             broken = error
+        else:
+            with contextlib.closing(response):
+                _check_accepted(response, task, request)
         try:
             return task.result(within=RESULT_SECONDS if broken else None)
         except TransferError as error:
             raise broken or error from error
+
+
+def _check_accepted(response: BaseHTTPResponse, task: Task, request: Request) -> None:
+    """Raise the reason in the task, or TransferError, unless a handler has taken the request.
+
+    Who refuses one may leave the task as it is, so that it would stay pending for a day (xapi: xapi_http.ml).
+    """
+    if response.status != HTTPStatus.OK:
+        refused = TransferError(f"{request.doing}: the pool answered with HTTP {response.status}")
+        raise task.failure(2.0) or refused
 
 
 @contextlib.contextmanager
@@ -182,7 +205,8 @@ def _ask(
     size: int = 0,
 ) -> BaseHTTPResponse:
     """Send the request. The session goes in a cookie, without blanks (xapi: http.ml), never in the URL."""
-    path = f"{request.handler}?{urlencode({**request.query, 'task_id': task.ref})}"
+    # A blank as %20: a plus is a plus to XAPI (xapi: http.ml).
+    path = f"{request.handler}?{urlencode({**request.query, 'task_id': task.ref}, quote_via=quote)}"
     headers = {"Cookie": f"session_id={session.handle}"}
     if body is not None:
         headers["Content-Length"] = str(size)

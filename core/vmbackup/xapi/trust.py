@@ -68,19 +68,25 @@ class Trust:
 
 def normal_fingerprint(text: str) -> str:
     """Return a SHA-256 fingerprint as lower-case hex, from any of the usual ways to write it. Raises ValueError."""
-    digits = re.sub(r"^sha-?256[:=]", "", text.strip(), flags=re.IGNORECASE).replace(":", "").lower()
+    bare = re.sub(r"^sha-?256(\s+fingerprint)?\s*[:=]", "", text.strip(), flags=re.IGNORECASE)
+    digits = re.sub(r"[:\s]", "", bare).lower()
     if not re.fullmatch(r"[0-9a-f]{64}", digits):
         raise ValueError("a SHA-256 fingerprint has 64 hexadecimal digits")
     return digits
 
 
 def connections(address: Address, trust: Trust, *, read_seconds: float) -> HTTPConnectionPool:
-    """Return a pool of connections to `address`; nothing is sent before the certificate is found trusted."""
+    """Return a pool of connections to `address`; nothing is sent before the certificate is found trusted.
+
+    Raises ConfigError if there is no CA file to be read.
+    """
     timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=read_seconds)
     if not address.tls:
         return HTTPConnectionPool(
             address.host, address.port, timeout=timeout, maxsize=4, retries=False, socket_options=KEEPALIVE
         )
+    if trust.ca:
+        _check_readable(trust.ca)
     return HTTPSConnectionPool(
         address.host,
         address.port,
@@ -122,7 +128,10 @@ def is_distrust(error: BaseException | None) -> bool:
 
 def untrusted(address: Address, trust: Trust, error: Exception) -> Untrusted:
     """Say why the connection was refused, with the fingerprint that is trusted and the one that was shown."""
-    shown = f"sha256:{presented_fingerprint(address)}"
+    try:
+        shown = f"sha256:{presented_fingerprint(address)}"
+    except TransferError:
+        shown = "one that it did not show again when it was asked"
     if trust.fingerprint:
         why = f"trusted is sha256:{trust.fingerprint}, but it shows {shown}"
     else:
@@ -132,6 +141,16 @@ def untrusted(address: Address, trust: Trust, error: Exception) -> Untrusted:
         f"the certificate of {address.url} is not trusted: {why}",
         advice=f"Compare it with the host's own; if it is right: vmbackup trust {address.url}",
     )
+
+
+def _check_readable(ca: Path) -> None:
+    """Raise ConfigError for a CA file that would only show itself as a connection that fails."""
+    try:
+        ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        raise ConfigError(
+            f"the CA file {ca} cannot be used: {error}", advice="pool.tls.ca names a file of PEM certificates."
+        ) from error
 
 
 def _reason(error: Exception) -> str:

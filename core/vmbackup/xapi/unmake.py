@@ -5,17 +5,21 @@ Every function may be repeated and may find its work half done. What is not cert
 
 import time
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
-from vmbackup.errors import PoolError, VmbackupError
+from vmbackup.errors import BackupError, PoolError, VmbackupError
 from vmbackup.journal import Intent, Journal
 from vmbackup.xapi.marks import RESTORING, is_marked, mark
 from vmbackup.xapi.session import GONE, Session
-from vmbackup.xapi.wire import NULL, Record, flag, mapping, text, texts
+from vmbackup.xapi.wire import NULL, Record, flag, mapping, moment, text, texts
 
 # A disk that was streamed stays attached to dom0 for up to 300 s after a broken export (xapi: attach_helpers.ml).
 IN_USE_SECONDS = 330.0
 BUSY = frozenset({"VDI_IN_USE", "OTHER_OPERATION_IN_PROGRESS", "SR_BACKEND_FAILURE_46", "SR_BACKEND_FAILURE_82"})
+BUSY_SECONDS = 60.0
 PAUSE_SECONDS = 0.2
+# What XAPI may wait before it makes a snapshot (2 h), and what two clocks may differ.
+LATEST = timedelta(hours=3)
 
 
 def unmake(session: Session, journal: Journal, intents: Iterable[Intent]) -> list[VmbackupError]:
@@ -82,13 +86,12 @@ def _snapshots(session: Session, run_id: str, intent: Intent) -> list[tuple[str,
         ref = session.find("VM", uuid)
         refs = [ref] if ref else []
     else:
-        _wait_for_snapshot(session, intent.text("source"))
+        _await_idle(session, "VM", intent)
         answer = session.call("VM.get_by_name_label", intent.text("name"))
         refs = [str(ref) for ref in answer] if isinstance(answer, list) else []
-    records = [(ref, session.record("VM", ref)) for ref in refs]
     return [
         (ref, record)
-        for ref, record in records
+        for ref, record in session.living("VM", refs)
         if flag(record, "is_a_snapshot")
         and (is_marked(record, run_id) or text(record, "name_label") == intent.text("name") or _learnt(record, intent))
     ]
@@ -99,14 +102,25 @@ def _learnt(record: Record, intent: Intent) -> bool:
     return text(record, "uuid") == intent.text("uuid")
 
 
-def _wait_for_snapshot(session: Session, source: str) -> None:
-    """Wait while the VM is still being snapshotted: the pool goes on with a call whose caller has died."""
-    ref = session.find("VM", source)
-    deadline = time.monotonic() + 60
-    while ref and time.monotonic() < deadline:
-        operations = mapping(session.record("VM", ref), "current_operations").values()
-        if "snapshot" not in operations:
+def _await_idle(session: Session, name: str, intent: Intent) -> None:
+    """Wait for a snapshot that may be under way: the pool goes on with a call whose caller has died.
+
+    It may also still wait for another operation on the source to end, for up to two hours (xapi: helpers.ml). Raises
+    BackupError while the source is busy, so that the intent stays open: the snapshot is yet to come.
+    """
+    ref = None if intent.text("refused") else session.find(name, intent.text("source"))
+    deadline = time.monotonic() + BUSY_SECONDS
+    while ref:
+        source = session.record(name, ref)
+        operations = sorted(mapping(source, "current_operations").values())
+        if not operations:
             return
+        if time.monotonic() > deadline:
+            raise BackupError(
+                f"{name} {text(source, 'name_label')!r} is busy ({', '.join(operations)}), so that a snapshot which a "
+                "run asked for may still be made",
+                advice="The next run looks for it again and removes it.",
+            )
         time.sleep(PAUSE_SECONDS)
 
 
@@ -122,12 +136,18 @@ def _snapshot_disks(session: Session, snapshot: Record) -> Iterable[tuple[str, R
 
 def _undo_disk_snapshot(session: Session, journal: Journal, intent: Intent) -> None:
     if not intent.texts("disks"):
+        _await_idle(session, "VDI", intent)
         source = session.find("VDI", intent.text("source"))
-        if source is None:
+        found = _unclaimed(session, source, intent) if source else []
+        if not found:
             return
-        found = _unclaimed(session, source, intent)
-        if len(found) != 1:
-            return
+        if len(found) > 1:
+            journal.close(intent)  # it will never be known, and saying so once is enough
+            uuids = ", ".join(text(record, "uuid") for _, record in found)
+            raise BackupError(
+                f"one of the disk snapshots {uuids} may be ours, and nobody can tell which; they were left alone",
+                advice="Destroy the one that nobody needs: xe vdi-destroy uuid=…",
+            )
         ref, record = found[0]
         journal.learn(intent, disks=[text(record, "uuid")])
         mark(session, "VDI", ref, journal.run_id)
@@ -139,15 +159,24 @@ def _undo_disk_snapshot(session: Session, journal: Journal, intent: Intent) -> N
 
 
 def _unclaimed(session: Session, source: str, intent: Intent) -> list[tuple[str, Record]]:
-    """Return the snapshots of `source` that came after the intent, that nobody has marked, and that no VM holds."""
-    records = [(ref, session.record("VDI", ref)) for ref in texts(session.record("VDI", source), "snapshots")]
+    """Return the snapshots of `source` that the intent's call may have made: nobody has marked them, no VM holds them.
+
+    Other backup programs keep the bare metadata of their snapshots in this very form, so that only what came soon
+    after the intent counts, and nothing that has lost its data (xapi: xapi_vdi.ml, data_destroy).
+    """
+    at = intent.text("at")
+    latest = datetime.fromisoformat(at) + LATEST if at else None
     return [
         (ref, record)
-        for ref, record in records
+        for ref, record in session.living("VDI", texts(session.record("VDI", source), "snapshots"))
         if text(record, "uuid") not in intent.texts("before")
         and not texts(record, "VBDs")
         and not is_marked(record)
         and flag(record, "is_a_snapshot")
+        and flag(record, "managed")
+        and text(record, "type") != "cbt_metadata"
+        and latest is not None
+        and moment(record, "snapshot_time") <= latest
     ]
 
 
@@ -158,18 +187,16 @@ def _destroy_marked_disks(session: Session, run_id: str, uuids: Iterable[str]) -
             _destroy(session, "VDI", ref)
 
 
-def _undo_restored_disk(session: Session, _journal: Journal, intent: Intent) -> None:
-    """Destroy the disk that a restore had begun to fill; it bears the restore's own mark until it is whole."""
-    for ref, record in session.records("VDI").items():
-        if mapping(record, "other_config").get(RESTORING) == intent.text("mark"):
-            _destroy(session, "VDI", ref)
+def _undo_restored(session: Session, _journal: Journal, intent: Intent) -> None:
+    """Destroy the VM record and the disk that a restore had begun: they bear its own mark until they are whole.
 
-
-def _undo_restored_vm(session: Session, _journal: Journal, intent: Intent) -> None:
-    """Destroy the VM record that a restore had begun to put together; its disk is a thing of its own."""
-    for ref, record in session.records("VM").items():
-        if mapping(record, "other_config").get(RESTORING) == intent.text("mark"):
-            _destroy(session, "VM", ref)
+    A snapshot that somebody took of them meanwhile has the mark by copy, and is his.
+    """
+    for name in ("VM", "VDI"):
+        for ref, record in session.records(name).items():
+            marked = mapping(record, "other_config").get(RESTORING) == intent.text("mark")
+            if marked and not flag(record, "is_a_snapshot"):
+                _destroy(session, name, ref)
 
 
 def _destroy(session: Session, name: str, ref: str) -> None:
@@ -192,6 +219,5 @@ UNDO = {
     "task": _undo_task,
     "vm-snapshot": _undo_vm_snapshot,
     "disk-snapshot": _undo_disk_snapshot,
-    "restored-disk": _undo_restored_disk,
-    "restored-vm": _undo_restored_vm,
+    "restored": _undo_restored,
 }
