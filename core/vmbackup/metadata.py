@@ -108,8 +108,8 @@ def _whole_vm(image: StoredFile, unpack: str) -> Sequence[str]:
         *note,
         f"    xe vm-import filename={image.name} sr-uuid=<SR>",
         "",
-        "This makes a new VM with new MAC addresses, and prints its UUID. To get the VM back as it was,",
-        "with its UUID and MAC addresses, when the original is gone:",
+        "This makes a new VM with new MAC addresses, and prints its UUID. To keep the MAC addresses, when the",
+        "original is gone (the VM then gets the UUID of the snapshot that was exported, not the original's):",
         "",
         f"    xe vm-import filename={image.name} sr-uuid=<SR> preserve=true",
     ]
