@@ -8,7 +8,7 @@ ADVICE = {
     "HOST_IS_SLAVE": "This host is a member: set pool.url to the coordinator, {0}.",
     "HOST_OFFLINE": "A host that is needed is down; bring it back or evacuate it.",
     "HOST_STILL_BOOTING": "The host is starting; try again in a few minutes.",
-    "RBAC_PERMISSION_DENIED": "The user of pool.username lacks the permission {0}; see docs/configuration.md for roles.",
+    "RBAC_PERMISSION_DENIED": "The user of pool.username lacks {0}; docs/configuration.md tells the role.",
     "HANDLE_INVALID": "The {0} has gone from the pool meanwhile.",
     "UUID_INVALID": "The {0} {1} is not in the pool any more.",
     "HOST_HAS_NO_MANAGEMENT_IP": "The host has lost its management network; look at its console.",
