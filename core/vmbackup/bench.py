@@ -1,7 +1,8 @@
 """What backups are made with, the same for every VM of a run, and how what they write is described."""
 
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from vmbackup.contracts import Compressor
@@ -18,6 +19,7 @@ from vmbackup.stream import Meter
 from vmbackup.version import __version__
 from vmbackup.watch import Watcher
 from vmbackup.xapi.session import Session
+from vmbackup.xapi.watchdog import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,13 @@ class Bench:
     packing: Packing
     listeners: Listeners
     watcher: Watcher
+    limits: Limits
+
+    def limits_for(self, seconds: float | None) -> Limits:
+        """Return the limits of transfers that begin now, for something that may take `seconds`."""
+        deadlines = [self.limits.deadline, None if seconds is None else time.monotonic() + seconds]
+        known = [deadline for deadline in deadlines if deadline is not None]
+        return replace(self.limits, deadline=min(known) if known else None)
 
     def begun(self, started: datetime) -> Begun:
         """Say who begins a folder on the target."""

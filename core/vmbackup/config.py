@@ -1,5 +1,6 @@
 """The configuration: TOML, typed for the core's part; sections of plugins stay raw until the registry reads them."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -51,6 +52,20 @@ class PoolSection(Settings):
         return value
 
 
+def _seconds(value: object) -> object:
+    """Read a duration such as `90m` or `1h 30m`; anything else is left for pydantic to refuse."""
+    if not isinstance(value, str):
+        return value
+    parts = re.findall(r"([0-9]+)\s*([smhd])", value)
+    if not parts or re.sub(r"([0-9]+)\s*([smhd])|\s", "", value):
+        raise ValueError("write a duration as 90m, 6h or 1h 30m")
+    return sum(int(number) * UNITS[unit] for number, unit in parts)
+
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+
+
 class Keep(Settings):
     """How many proven backups of a VM a job keeps."""
 
@@ -89,6 +104,7 @@ class Selected(Selector):
 
     method: Label | None = None
     keep: Keep | None = None
+    max_duration: Duration | None = Field(default=None, description="a VM that takes longer is given up")
 
 
 def _whether(value: object) -> object:
@@ -110,6 +126,8 @@ class Job(Settings):
     compress: Compress | None = None
     notify: tuple[Label, ...] = ()
     report: tuple[Label, ...] = ()
+    max_duration: Duration | None = Field(default=None, description="the whole run is given up then")
+    stall: Duration = Field(default=600.0, description="a transfer that stands still for so long is given up")
     pool_database: Annotated[PoolDatabase | None, BeforeValidator(_whether)] = None
     vms: tuple[Selected, ...] = Field(min_length=1)
     exclude: tuple[Selector, ...] = ()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from vmbackup.bench import Bench, folder_of, stored_file
 from vmbackup.cleanup import FOLDER, clean_up
 from vmbackup.contracts import Export, Method
-from vmbackup.errors import BackupError, Interrupted, TargetError, TransferError
+from vmbackup.errors import BackupError, Interrupted, TargetError, TimeUp, TransferError
 from vmbackup.images import Evidence, read_ova
 from vmbackup.manifest import Image, ImageDisk, StoredFile, is_ours
 from vmbackup.metadata import GUIDE, SUMS, files_for_people, guide, sums
@@ -34,6 +34,7 @@ class VMBackup:
         self._method = method
         self._step = "begin"
         self._read = 0
+        self._limits = bench.limits_for(task.seconds)
         self._started = datetime.now(UTC)
         self._folder = folder_of(bench.run.pool, task.vm, self._started, bench.run.id)
         self.interrupted: Interrupted | None = None
@@ -87,6 +88,8 @@ class VMBackup:
     def _make(self) -> Backup:
         bench, folder = self._bench, self._folder
         self._enter("begin")
+        if self._limits.deadline is not None and time.monotonic() > self._limits.deadline:
+            raise TimeUp("the time that max-duration gives the job was up before its turn came")
         target = bench.repository.target.label
         intent = bench.journal.intend(FOLDER, target=target, identity=bench.repository.identity, folder=folder)
         bench.repository.begin(folder, bench.begun(self._started))
@@ -123,7 +126,7 @@ class VMBackup:
         """Fetch the VM record and all that belongs to it: a tar that holds `ova.xml` alone (xapi: export.ml)."""
         query = {"ref": export.subject, "export_snapshots": "false"}
         request = Request("/export_metadata", query, f"metadata of {self._task.vm.name}")
-        with download(self._bench.session, self._bench.journal, request) as stream:
+        with download(self._bench.session, self._bench.journal, request, self._limits) as stream:
             try:
                 data = read_all(stream.pieces(), METADATA_LIMIT)
                 with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
@@ -140,7 +143,7 @@ class VMBackup:
         bench, compressor = self._bench, self._bench.packing.compressor
         request = Request(export.handler, export.query, f"export of {self._task.vm.name}")
         name = export.image + (compressor.suffix if compressor else "")
-        with download(bench.session, bench.journal, request) as stream:
+        with download(bench.session, bench.journal, request, self._limits) as stream:
             proof = Proof(stream, export.check())
             with closing(ahead(proof.pieces())) as pieces:
                 content = Meter(counted(pieces, lambda size: bench.watcher.sent(self._task, size)))

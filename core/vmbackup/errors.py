@@ -7,6 +7,8 @@
     ├── BackupError                  4   one VM's backup failed (3 when others succeeded)
     │   ├── PoolError                4   XAPI answered with an error code
     │   ├── TransferError            4   the connection to the pool broke, or its task failed
+    │   │   └── Stalled              4   a transfer stood still for too long
+    │   ├── TimeUp                   4   the time that `max-duration` gives is up
     │   ├── ImageError               4   the bytes are not a whole image
     │   └── TargetError              4   the target could not do what was asked
     │       ├── KeyRefused           4   the key is not one that a target takes
@@ -84,6 +86,14 @@ class PoolError(BackupError):
 
 class TransferError(BackupError):
     """The connection to the pool broke, or the pool says that a transfer did not succeed."""
+
+
+class Stalled(TransferError):
+    """A transfer stood still for too long: no bytes, and no progress of the pool's task."""
+
+
+class TimeUp(BackupError):
+    """The time that `max-duration` gives a job or a VM is up."""
 
 
 class ImageError(BackupError):

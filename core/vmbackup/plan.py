@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vmbackup.config import Compress, Job, Keep
+from vmbackup.config import Compress, Job, Keep, Selected
 from vmbackup.contracts import Method
 from vmbackup.errors import PlanError
 from vmbackup.models import VM, Disk, Inventory
@@ -19,7 +19,8 @@ Methods = Mapping[str, Method[Settings]]
 class Task:
     """One VM's part of a plan: how it is backed up, which of its disks, and how many backups are kept.
 
-    `estimate` is the most that the pool will send, in bytes, before compression.
+    `estimate` is the most that the pool will send, in bytes, before compression; `seconds` is the most that it may
+    take, if there is a limit.
     """
 
     vm: VM
@@ -27,6 +28,7 @@ class Task:
     disks: tuple[Disk, ...]
     keep: Keep
     estimate: int
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def make_plan(name: str, job: Job, inventory: Inventory, methods: Methods) -> Pl
         try:
             method = entry.method or job.method
             _check_packing(job.compress, methods[method])
-            tasks.append(_task(vm, method, entry.keep or job.keep, methods))
+            tasks.append(_task(vm, method, entry, job, methods))
         except PlanError as error:
             problems.append(Failure("plan", error.code, f"{vm.name}: {error.message}", error.advice, error.exit_code))
     for vm, tied in selection.ties:
@@ -107,9 +109,9 @@ def _notes(
     return notes
 
 
-def _task(vm: VM, label: str, keep: Keep, methods: Methods) -> Task:
+def _task(vm: VM, label: str, entry: Selected, job: Job, methods: Methods) -> Task:
     method = methods[label]
-    return Task(vm, label, method.disks(vm), keep, method.estimate(vm))
+    return Task(vm, label, method.disks(vm), entry.keep or job.keep, method.estimate(vm), entry.max_duration)
 
 
 def _check_packing(compress: Compress | None, method: Method[Settings]) -> None:

@@ -68,7 +68,7 @@ def dump_pool_database(bench: Bench) -> Backup:
     bench.repository.begin(folder, bench.begun(started))
     request = Request("/pool/xmldbdump", {}, "dump of the pool database")
     with (
-        download(bench.session, bench.journal, request) as stream,
+        download(bench.session, bench.journal, request, bench.limits) as stream,
         closing(Proof(stream, DumpCheck()).pieces()) as pieces,
     ):
         meter = Meter(pieces)

@@ -1,6 +1,7 @@
 """One run of a job: reconcile, plan, one VM after the other, retention, and the report that everyone is told."""
 
 import secrets
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from vmbackup.state import State
 from vmbackup.version import __version__
 from vmbackup.watch import Watcher
 from vmbackup.xapi.inventory import read_inventory, read_pool
+from vmbackup.xapi.watchdog import Limits
 
 
 class Progress:
@@ -88,13 +90,15 @@ def run_job(site: Site, name: str, watcher: Watcher) -> Report:
 def _run(site: Site, state: State, listeners: Listeners, watcher: Watcher, progress: Progress) -> None:
     parts = progress.parts
     repository = parts.repository
+    deadline = time.monotonic() + parts.job.max_duration if parts.job.max_duration else None
     installation = state.installation()
     with site.session(f"vmbackup-{progress.run.id}") as session, repository.target:
         pool = read_pool(session)
         progress.run = run = replace(progress.run, pool=pool)
         repository.prove()
         with Journal.begin(state.journals, run.id, pool.uuid) as journal:
-            bench = Bench(run, session, journal, repository, installation, parts.packing, listeners, watcher)
+            limits = Limits(stall=parts.job.stall, deadline=deadline)
+            bench = Bench(run, session, journal, repository, installation, parts.packing, listeners, watcher, limits)
             for warning in (
                 *reconcile(session, pool.uuid, repository, state),
                 *tidy(repository, installation, state),

@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from urllib.parse import quote, urlencode
 
@@ -19,13 +20,15 @@ from vmbackup.xapi.advice import pool_error
 from vmbackup.xapi.session import GONE, Session
 from vmbackup.xapi.trust import connections, is_distrust, untrusted
 from vmbackup.xapi.unmake import unmake
-from vmbackup.xapi.wire import text, texts
+from vmbackup.xapi.watchdog import Limits, Watchdog
+from vmbackup.xapi.wire import real, text, texts
 
 # A silent pool: nothing read for this long. The first byte of a big export may take as long (xen-api#4603).
 STALL_SECONDS = 1800.0
 # XAPI ends the task before or after the last byte; both come within moments (xapi: export.ml).
 RESULT_SECONDS = 60.0
 PIECE = 1 << 20
+USUAL_LIMITS = Limits()
 
 
 class Task:
@@ -46,6 +49,10 @@ class Task:
         if failure is not None:
             raise failure
         return result
+
+    def progress(self) -> float:
+        """Return how far the pool says that it is, from 0 to 1. Raises PoolError or TransferError."""
+        return real(self._session.record("task", self.ref), "progress")
 
     def failure(self, within: float) -> VmbackupError | None:
         """Return why the task failed if it has, or does within so many seconds; None if it goes on or succeeded."""
@@ -116,30 +123,38 @@ class Request:
 class Download:
     """A stream out of the pool: `pieces` and then `finish`, or it has not succeeded."""
 
-    def __init__(self, response: BaseHTTPResponse, task: Task, doing: str) -> None:
+    def __init__(self, response: BaseHTTPResponse, task: Task, watchdog: Watchdog, doing: str) -> None:
         """Use `download`."""
         self._response = response
         self._task = task
+        self._watchdog = watchdog
         self._doing = doing
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield the body. Raises TransferError where the connection breaks; its quiet end proves nothing yet."""
+        """Yield the body. Raises TransferError where the connection breaks; its quiet end proves nothing yet.
+
+        Raises Stalled or TimeUp where the watchdog has ended it.
+        """
         try:
-            yield from self._response.stream(PIECE, decode_content=False)
+            for piece in self._response.stream(PIECE, decode_content=False):
+                self._watchdog.beat()
+                yield piece
         except (HTTPError, OSError) as error:
-            raise TransferError(f"{self._doing}: the stream broke: {error}") from error
+            raise self._watchdog.reason or TransferError(f"{self._doing}: the stream broke: {error}") from error
+        if self._watchdog.reason:
+            raise self._watchdog.reason
 
     def finish(self) -> None:
         """Wait until the pool says that the transfer succeeded. Raises PoolError or TransferError if it did not."""
         self._task.result()
 
     def reason(self, within: float = 2.0) -> VmbackupError | None:
-        """Return the pool's own reason for a stream that went wrong, if it has one."""
-        return self._task.failure(within)
+        """Return the pool's own reason for a stream that went wrong, if it has one and did not end by our will."""
+        return None if self._watchdog.reason else self._task.failure(within)
 
 
 @contextlib.contextmanager
-def download(session: Session, journal: Journal, request: Request) -> Iterator[Download]:
+def download(session: Session, journal: Journal, request: Request, limits: Limits = USUAL_LIMITS) -> Iterator[Download]:
     """Ask for a stream under an own task. The session goes in a cookie, never in a URL.
 
     Raises Untrusted, TransferError, or the PoolError that the task holds when the pool hangs up without a word.
@@ -148,12 +163,18 @@ def download(session: Session, journal: Journal, request: Request) -> Iterator[D
         response = _ask(session, http, task, request, method="GET")
         try:
             _check_accepted(response, task, request)
-            yield Download(response, task, request.doing)
+            stop = partial(_wake, response)
+            with Watchdog(request.doing, limits, task.progress, stop) as watchdog:
+                yield Download(response, task, watchdog, request.doing)
         finally:
-            # A reader on another thread wakes up by this; closing alone would pull the socket away under it.
-            with contextlib.suppress(OSError, ValueError, RuntimeError):
-                response.shutdown()
+            _wake(response)
             response.close()
+
+
+def _wake(response: BaseHTTPResponse) -> None:
+    """Wake up a reader on another thread; closing alone would pull the socket away under it."""
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        response.shutdown()
 
 
 def upload(session: Session, journal: Journal, request: Request, pieces: Iterable[Buffer], size: int) -> str:

@@ -1,5 +1,6 @@
 """Reading XAPI's values: everything comes as text, struct or array, and integers come as text (rpc: xmlrpc.ml)."""
 
+import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from xmlrpc.client import DateTime
@@ -25,6 +26,15 @@ def number(record: Record, field: str) -> int:
         return int(value)  # type: ignore[call-overload, no-any-return]
     except (TypeError, ValueError):
         raise _wrong(field, value) from None
+
+
+def real(record: Record, field: str) -> float:
+    """The field as a floating-point number; 0 where this version of XAPI does not have it."""
+    value = record.get(field, 0.0)
+    if isinstance(value, int | float | str):
+        with contextlib.suppress(ValueError):
+            return float(value)
+    raise _wrong(field, value)
 
 
 def flag(record: Record, field: str) -> bool:
