@@ -164,7 +164,16 @@ class Session:
 
 
 def _parameter(value: object) -> object:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    match value:
+        case bool():
+            return value
+        case int():
+            return str(value)
+        case dict():
+            return {key: _parameter(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_parameter(item) for item in value]
+    return value
 
 
 def _cause(error: Exception) -> str:

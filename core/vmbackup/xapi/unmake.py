@@ -17,6 +17,7 @@ from vmbackup.xapi.wire import NULL, Record, flag, mapping, moment, text, texts
 IN_USE_SECONDS = 330.0
 BUSY = frozenset({"VDI_IN_USE", "OTHER_OPERATION_IN_PROGRESS", "SR_BACKEND_FAILURE_46", "SR_BACKEND_FAILURE_82"})
 BUSY_SECONDS = 60.0
+SETTLE_SECONDS = 15.0
 PAUSE_SECONDS = 0.2
 # What XAPI may wait before it makes a snapshot (2 h), and what two clocks may differ.
 LATEST = timedelta(hours=3)
@@ -63,7 +64,7 @@ def is_untaken(task: Record) -> bool:
 
 def _settle(session: Session, task: str) -> None:
     """Give a cancelled task a moment to end: XAPI looks at the wish when it writes (xapi: stream_vdi.ml)."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < deadline and text(session.record("task", task), "status") == "pending":
         time.sleep(PAUSE_SECONDS)
 
