@@ -18,6 +18,7 @@ from vmbackup.proof import Proof
 from vmbackup.results import Backup, Failure, Outcome, VMResult
 from vmbackup.settings import Settings
 from vmbackup.stream import Meter, ahead, counted, read_all
+from vmbackup.xapi.inventory import reread
 from vmbackup.xapi.scratch import PoolScratch
 from vmbackup.xapi.transfers import Request, download
 
@@ -95,12 +96,13 @@ class VMBackup:
         bench.repository.begin(folder, bench.begun(self._started))
         self._enter("snapshot")
         moment = datetime.now(UTC)
-        export = self._method.begin(PoolScratch(bench.session, bench.journal), self._task.vm, bench.packing.host)
+        vm = reread(bench.session, self._task.vm)
+        export = self._method.begin(PoolScratch(bench.session, bench.journal), vm, bench.packing.host)
         if not is_ours(export.image):
             raise BackupError(f"the method {self._task.method} calls its image {export.image!r}; see is_ours")
         self._enter("metadata")
         small = {"ova.xml": self._metadata(export)}
-        small |= files_for_people(self._task.vm, [original for _, original in export.disks])
+        small |= files_for_people(vm, [original for _, original in export.disks])
         files = [bench.store_small(folder, "metadata", name, data) for name, data in small.items()]
         self._enter("export")
         image, evidence = self._store_image(export)
@@ -109,7 +111,7 @@ class VMBackup:
             method=self._task.method,
             started=self._started,
             snapshot_time=moment,
-            vm=self._task.vm,
+            vm=vm,
             image=self._image(export, evidence),
             files=(image, *files),
         )

@@ -22,7 +22,8 @@ class Pool:
 class Disk:
     """A VDI and the VBD that links it to its VM; sizes in bytes.
 
-    `position` is the VBD's userdevice as a number; `device` is what the guest calls it, or "" where it never ran.
+    `position` is the VBD's userdevice as a number; `device` is what the guest calls it, or "" where it never ran;
+    `snapshot_of` is the reference of the VDI that a snapshot was made from.
     """
 
     ref: str
@@ -42,6 +43,7 @@ class Disk:
     mode: str
     unpluggable: bool
     tags: tuple[str, ...] = ()
+    snapshot_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)

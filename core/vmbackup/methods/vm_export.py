@@ -1,6 +1,7 @@
 """`vm-export`: the whole VM as an XVA."""
 
 from vmbackup.contracts import Export, Method, Scratch
+from vmbackup.errors import BackupError
 from vmbackup.images import ImageCheck, PackedCheck, XvaCheck
 from vmbackup.models import VM, Disk
 from vmbackup.settings import NoSettings
@@ -39,6 +40,13 @@ class VmExport(Method[NoSettings]):
 
 
 def _paired(snapshot: VM, vm: VM) -> tuple[tuple[Disk, Disk], ...]:
-    """Pair each disk of the snapshot with the one in the same place of the VM, which it was made from."""
-    originals = {disk.position: disk for disk in vm.disks}
-    return tuple((disk, originals.get(disk.position, disk)) for disk in snapshot.disks)
+    """Pair each disk of the snapshot with the one that it was made from. Raises BackupError unless it has them all."""
+    originals = {disk.ref: disk for disk in vm.disks}
+    pairs = tuple((disk, originals.pop(disk.snapshot_of, None)) for disk in snapshot.disks)
+    strangers = [disk.name for disk, original in pairs if original is None]
+    if missing := [disk.name for disk in originals.values()] + strangers:
+        raise BackupError(
+            f"{vm.name}: the snapshot does not hold just the disks of the VM: {', '.join(map(repr, missing))}",
+            advice="Were disks attached or detached meanwhile? Run the job again.",
+        )
+    return tuple((disk, original) for disk, original in pairs if original is not None)

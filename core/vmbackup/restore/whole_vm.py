@@ -2,10 +2,11 @@
 
 import re
 
-from vmbackup.errors import RestoreError
+from vmbackup.errors import BackupError, RestoreError
 from vmbackup.restore.ends import Destination, Source, Wishes
 from vmbackup.xapi.marks import remove_marks
 from vmbackup.xapi.transfers import Request, upload
+from vmbackup.xapi.wire import text
 
 
 def restore_whole_vm(source: Source, destination: Destination, wishes: Wishes) -> str:
@@ -22,7 +23,14 @@ def restore_whole_vm(source: Source, destination: Destination, wishes: Wishes) -
     if len(refs) != 1:
         raise RestoreError(f"{request.doing}: the pool says that it made {len(refs)} VMs")
     ref = str(refs[0])
-    remove_marks(session, ref)
-    if wishes.name:
-        session.call("VM.set_name_label", ref, wishes.name)
+    try:
+        remove_marks(session, ref)
+        if wishes.name:
+            session.call("VM.set_name_label", ref, wishes.name)
+    except BackupError as error:
+        uuid = text(session.record("VM", ref), "uuid")
+        raise RestoreError(
+            f"the VM {uuid} is restored and stays, but could not be named and cleared of marks: {error.message}",
+            advice=error.advice,
+        ) from error
     return ref

@@ -1,7 +1,7 @@
 """The pool's inventory, in a handful of calls whatever its size: whole classes at once, never a call a VM."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from vmbackup.errors import TransferError
@@ -103,6 +103,7 @@ def read_disk(vbd: Record, tables: Tables) -> Disk | None:
         mode=text(vbd, "mode"),
         unpluggable=flag(vbd, "unpluggable"),
         tags=texts(vdi, "tags"),
+        snapshot_of=text(vdi, "snapshot_of"),
     )
 
 
@@ -128,9 +129,27 @@ def read_vif(vif: Record, tables: Tables) -> VIF:
     )
 
 
+def reread(session: Session, vm: VM) -> VM:
+    """Return the VM as it is now: an inventory can be hours old. Raises PoolError if it is gone."""
+    record = session.record("VM", vm.ref)
+    return read_vm(vm.ref, record, tables_of(session, record))
+
+
 def tables_of(session: Session, vm: Record) -> Tables:
     """Fetch just the records that `read_vm` needs for one VM, such as a fresh snapshot."""
-    vbds = {ref: session.record("VBD", ref) for ref in texts(vm, "VBDs")}
-    vdis = {ref: session.record("VDI", ref) for ref in {text(vbd, "VDI") for vbd in vbds.values()} - {NULL}}
-    srs = {ref: session.record("SR", ref) for ref in {text(vdi, "SR") for vdi in vdis.values()}}
-    return {"VM": {}, "VBD": vbds, "VDI": vdis, "SR": srs, "VIF": {}, "network": {}, "VM_guest_metrics": {}}
+
+    def fetch(name: str, references: Iterable[str]) -> dict[str, Record]:
+        return dict(session.living(name, sorted(set(references) - {NULL, ""})))
+
+    vbds = fetch("VBD", texts(vm, "VBDs"))
+    vdis = fetch("VDI", (text(vbd, "VDI") for vbd in vbds.values()))
+    vifs = fetch("VIF", texts(vm, "VIFs"))
+    return {
+        "VM": {},
+        "VBD": vbds,
+        "VDI": vdis,
+        "SR": fetch("SR", (text(vdi, "SR") for vdi in vdis.values())),
+        "VIF": vifs,
+        "network": fetch("network", (text(vif, "network") for vif in vifs.values())),
+        "VM_guest_metrics": fetch("VM_guest_metrics", [text(vm, "guest_metrics")]),
+    }

@@ -56,7 +56,7 @@ class Task:
 
     def failure(self, within: float) -> VmbackupError | None:
         """Return why the task failed if it has, or does within so many seconds; None if it goes on or succeeded."""
-        with contextlib.suppress(TransferError):
+        with contextlib.suppress(VmbackupError):
             return self._ended(within)[0]
         return None
 
