@@ -1,6 +1,7 @@
 """The configuration: TOML, typed for the core's part; sections of plugins stay raw until the registry reads them."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -8,7 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_
 from vmbackup.errors import ConfigError
 from vmbackup.selection import Pattern
 from vmbackup.settings import Secret, Settings
-from vmbackup.xapi.trust import Address, normal_fingerprint
+from vmbackup.xapi.trust import Address, Trust, normal_fingerprint
 
 Section = dict[str, object]
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -19,11 +20,22 @@ class Tls(Settings):
 
     fingerprint: str | None = Field(default=None, description="its SHA-256, as `vmbackup trust` shows it")
     ca: str | None = Field(default=None, description="a file of CA certificates")
+    hosts: dict[str, str] = Field(default_factory=dict, description="fingerprints of other members, by address")
 
     @field_validator("fingerprint")
     @classmethod
     def _normal(cls, value: str | None) -> str | None:
         return normal_fingerprint(value) if value is not None else None
+
+    @field_validator("hosts")
+    @classmethod
+    def _all_normal(cls, value: dict[str, str]) -> dict[str, str]:
+        return {host: normal_fingerprint(fingerprint) for host, fingerprint in value.items()}
+
+    @property
+    def trust(self) -> Trust:
+        """What this means for connections."""
+        return Trust(self.fingerprint, Path(self.ca) if self.ca else None, tuple(self.hosts.items()))
 
     @model_validator(mode="after")
     def _one(self) -> "Tls":
@@ -127,6 +139,8 @@ class Job(Settings):
     notify: tuple[Label, ...] = ()
     report: tuple[Label, ...] = ()
     max_duration: Duration | None = Field(default=None, description="the whole run is given up then")
+    retries: int = Field(default=0, ge=0, le=10, description="how often a VM is tried again after what may pass")
+    retry_wait: Duration = Field(default=30.0, description="the pause before the first retry; it doubles")
     stall: Duration = Field(default=600.0, description="a transfer that stands still for so long is given up")
     pool_database: Annotated[PoolDatabase | None, BeforeValidator(_whether)] = None
     vms: tuple[Selected, ...] = Field(min_length=1)

@@ -44,7 +44,6 @@ class VMBackup:
         """Make the backup and clean up, whatever happens. After an interruption `interrupted` says so."""
         bench = self._bench
         clock = time.monotonic()
-        bench.listeners.vm_started(bench.run, self._task.vm)
         target = bench.repository.target.label
         try:
             outcome = Outcome(target, backup=self._make())
@@ -56,7 +55,7 @@ class VMBackup:
         warnings = self._clean_up()
         for warning in warnings:
             bench.watcher.warned(warning)
-        result = VMResult(
+        return VMResult(
             vm=self._task.vm.name,
             uuid=self._task.vm.uuid,
             method=self._task.method,
@@ -66,9 +65,6 @@ class VMBackup:
             outcomes=(outcome,),
             warnings=tuple(warnings),
         )
-        bench.watcher.vm_done(result)
-        bench.listeners.vm_finished(bench.run, result)
-        return result
 
     def _clean_up(self) -> list[Failure]:
         bench = self._bench

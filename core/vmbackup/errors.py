@@ -7,6 +7,7 @@
     ├── BackupError                  4   one VM's backup failed (3 when others succeeded)
     │   ├── PoolError                4   XAPI answered with an error code
     │   ├── TransferError            4   the connection to the pool broke, or its task failed
+    │   │   ├── Unreachable          4   no connection could be made: nothing was sent
     │   │   └── Stalled              4   a transfer stood still for too long
     │   ├── TimeUp                   4   the time that `max-duration` gives is up
     │   ├── ImageError               4   the bytes are not a whole image
@@ -86,6 +87,10 @@ class PoolError(BackupError):
 
 class TransferError(BackupError):
     """The connection to the pool broke, or the pool says that a transfer did not succeed."""
+
+
+class Unreachable(TransferError):
+    """No connection to the pool could be made, so that nothing was sent and nothing has taken effect."""
 
 
 class Stalled(TransferError):

@@ -13,17 +13,20 @@ from vmbackup.errors import Interrupted, VmbackupError
 from vmbackup.journal import Journal
 from vmbackup.listeners import Listeners
 from vmbackup.models import Pool
-from vmbackup.plan import Plan, make_plan
+from vmbackup.plan import Plan, Task, make_plan
 from vmbackup.pool_database import dump_pool_database
 from vmbackup.records import store_record
 from vmbackup.repository import Repository
 from vmbackup.results import PREPARE, Backup, Failure, Removal, Report, Run, VMResult
 from vmbackup.retention import Decision, decide, group_of
+from vmbackup.retry import may_pass
 from vmbackup.site import JobParts, Site
 from vmbackup.state import State
 from vmbackup.version import __version__
 from vmbackup.watch import Watcher
+from vmbackup.xapi.hosts import members
 from vmbackup.xapi.inventory import read_inventory, read_pool
+from vmbackup.xapi.trust import Address
 from vmbackup.xapi.watchdog import Limits
 
 
@@ -95,6 +98,7 @@ def _run(site: Site, state: State, listeners: Listeners, watcher: Watcher, progr
     with site.session(f"vmbackup-{progress.run.id}") as session, repository.target:
         pool = read_pool(session)
         progress.run = run = replace(progress.run, pool=pool)
+        state.remember_members(Address.parse(site.config.pool.url).host, members(session))
         repository.prove()
         with Journal.begin(state.journals, run.id, pool.uuid) as journal:
             limits = Limits(stall=parts.job.stall, deadline=deadline)
@@ -112,12 +116,31 @@ def _run(site: Site, state: State, listeners: Listeners, watcher: Watcher, progr
             watcher.planned(plan)
             listeners.run_started(run)
             for task in plan.tasks:
-                backup = VMBackup(bench, task, parts.methods[task.method])
-                progress.results.append(backup.run())
-                if backup.interrupted:
-                    raise backup.interrupted
+                _back_up(bench, task, progress)
             dumped = _dump(bench, parts, progress)
             progress.removals += prune(bench, plan, progress.results, dumped, parts)
+
+
+def _back_up(bench: Bench, task: Task, progress: Progress) -> None:
+    """Back up one VM, again where what failed may pass by itself, and tell of the last attempt."""
+    job = progress.parts.job
+    bench.listeners.vm_started(bench.run, task.vm)
+    for attempt in range(1, job.retries + 2):
+        backup = VMBackup(bench, task, progress.parts.methods[task.method])
+        result = backup.run()
+        failures = [outcome.failure for outcome in result.outcomes if outcome.failure]
+        late = bench.limits.deadline is not None and time.monotonic() > bench.limits.deadline
+        if backup.interrupted or late or attempt > job.retries or not failures or not all(map(may_pass, failures)):
+            break
+        warning = replace(failures[0], step="retry", message=f"{task.vm.name}: {failures[0].message}")
+        progress.warnings.append(warning)
+        bench.watcher.warned(warning)
+        time.sleep(job.retry_wait * 2 ** (attempt - 1))
+    progress.results.append(result)
+    bench.watcher.vm_done(result)
+    bench.listeners.vm_finished(bench.run, result)
+    if backup.interrupted:
+        raise backup.interrupted
 
 
 def _dump(bench: Bench, parts: JobParts, progress: Progress) -> Backup | None:

@@ -56,8 +56,9 @@ class Site:
     def session(self, originator: str) -> Session:
         """Return a session with the pool, not yet logged in."""
         pool = self.config.pool
-        trust = Trust(pool.tls.fingerprint, Path(pool.tls.ca) if pool.tls.ca else None) if pool.tls else Trust()
-        return Session(Address.parse(pool.url), trust, pool.username, pool.password.reveal(), originator=originator)
+        address, trust = Address.parse(pool.url), pool.tls.trust if pool.tls else Trust()
+        members = self.state().members(address.host)
+        return Session(address, trust, pool.username, pool.password.reveal(), originator=originator, members=members)
 
     def repository(self, label: str) -> Repository:
         """Return the repository on the target of that label, whose target is not yet entered."""

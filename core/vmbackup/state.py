@@ -6,13 +6,13 @@ import json
 import os
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from vmbackup.errors import ConfigError, LockHeld
-from vmbackup.keys import check_key
+from vmbackup.keys import check_key, slug
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,22 @@ class State:
     def waiting(self) -> Path:
         """Where records of runs wait while their target is away."""
         return self.folder / "waiting"
+
+    def members(self, host: str) -> tuple[str, ...]:
+        """Return the addresses of the pool that was last seen behind `host`, as a way in when that one is down."""
+        try:
+            known = json.loads((self.folder / "members" / f"{slug(host)}.json").read_bytes())
+        except (OSError, ValueError):
+            return ()
+        return tuple(str(address) for address in known) if isinstance(known, list) else ()
+
+    def remember_members(self, host: str, members: Iterable[str]) -> None:
+        """Remember the addresses of the pool behind `host`."""
+        (self.folder / "members").mkdir(mode=0o700, exist_ok=True)
+        path = self.folder / "members" / f"{slug(host)}.json"
+        fresh = path.with_suffix(f".{uuid.uuid4().hex}")
+        write_flushed(fresh, json.dumps(sorted(members)).encode())
+        fresh.replace(path)
 
     def installation(self) -> Installation:
         """Return who this installation is; the first call decides it, also when several make it at once."""

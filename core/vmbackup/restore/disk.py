@@ -73,7 +73,8 @@ def _fill_disk(source: Source, destination: Destination, wishes: Wishes, disk: I
         {"vdi": str(vdi), "format": image.format if image else "raw"},
         f"import of {source.backup.address}",
     )
-    upload(session, destination.journal, request, source.pieces(wishes), source.image.content_size)
+    pieces, size = source.pieces(wishes), source.image.content_size
+    upload(session, destination.journal, request, pieces, size, address=destination.address)
     return str(vdi)
 
 

@@ -12,7 +12,9 @@ from vmbackup.repository import Repository
 from vmbackup.results import Backup
 from vmbackup.stream import counted
 from vmbackup.verify import Tell, content, unpack
+from vmbackup.xapi.hosts import address_for
 from vmbackup.xapi.session import Session
+from vmbackup.xapi.trust import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,11 @@ class Destination:
     session: Session
     journal: Journal
     sr: str
+
+    @property
+    def address(self) -> Address:
+        """The host that takes the image: one that sees the SR."""
+        return address_for(self.session, self.sr)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,14 @@ def restore_whole_vm(source: Source, destination: Destination, wishes: Wishes) -
     session, backup = destination.session, source.backup
     query = {"sr_id": destination.sr, **({"restore": "true"} if wishes.preserve else {})}
     request = Request("/import", query, f"import of {backup.address}")
-    result = upload(session, destination.journal, request, source.pieces(wishes), source.image.content_size)
+    result = upload(
+        session,
+        destination.journal,
+        request,
+        source.pieces(wishes),
+        source.image.content_size,
+        address=destination.address,
+    )
     refs = re.findall(r"OpaqueRef:[0-9A-Za-z-]+", result)
     if len(refs) != 1:
         raise RestoreError(f"{request.doing}: the pool says that it made {len(refs)} VMs")

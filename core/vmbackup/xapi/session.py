@@ -3,17 +3,19 @@
 import contextlib
 import http.client
 import threading
+import time
 import xmlrpc.client
 from collections.abc import Iterable, Iterator
+from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 from xml.parsers.expat import ExpatError
 
 import XenAPI
 from urllib3.connectionpool import HTTPConnectionPool
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
-from vmbackup.errors import PoolError, TransferError, VmbackupError
+from vmbackup.errors import PoolError, TransferError, Unreachable, VmbackupError
 from vmbackup.version import __version__
 from vmbackup.xapi.advice import pool_error
 from vmbackup.xapi.trust import Address, Trust, connections, is_distrust, untrusted
@@ -25,6 +27,15 @@ SLOW_ANSWER_SECONDS = 8000.0
 SLOW_CALLS = frozenset(
     {"VM.snapshot", "VM.destroy", "VM.start", "VDI.snapshot", "VDI.create", "VDI.destroy", "VM.set_is_a_template"}
 )
+# A session is lost with its toolstack, and a coordinator changes within minutes.
+RENEWALS, RENEW_SECONDS, RENEW_PAUSE = 5, 180.0, 2.0
+LOST = frozenset({"SESSION_INVALID", "HOST_IS_SLAVE"})
+# Why a host that is up is no way in at the moment (xapi: api_server.ml).
+EMERGENCIES = frozenset(
+    {"HOST_STILL_BOOTING", "HOST_HAS_NO_MANAGEMENT_IP", "HOST_UNKNOWN_TO_MASTER", "HOST_MASTER_CANNOT_TALK_BACK"}
+)
+# Calls that may take effect twice: what is destroyed or set already stays so, and tasks are found by their labels.
+REPEATABLE = ("get_", "set_", "remove_from_", "destroy", "cancel")
 GONE = frozenset({"HANDLE_INVALID", "UUID_INVALID"})
 
 
@@ -77,19 +88,32 @@ class _Transport(xmlrpc.client.Transport):
 class Session:
     """A login to a pool, from `with` to its end; safe for several threads."""
 
-    def __init__(self, address: Address, trust: Trust, username: str, password: str, *, originator: str) -> None:
-        """`originator` should be unique for a run: XAPI ends the oldest sessions of one that has too many."""
+    def __init__(
+        self,
+        address: Address,
+        trust: Trust,
+        username: str,
+        password: str,
+        *,
+        originator: str,
+        members: Iterable[str] = (),
+    ) -> None:
+        """`members` are other addresses of the pool, tried when `address` does not answer.
+
+        `originator` should be unique for a run: XAPI ends the oldest sessions of one that has too many.
+        """
         self.address = address
         self.trust = trust
+        self.members = frozenset(members)
         self._login = (username, password, "1.0", originator)
-        self._transport = _Transport(connections(address, trust, read_seconds=ANSWER_SECONDS))
-        self._binding = XenAPI.Session(f"{address.url}/", transport=self._transport)
+        self._connect(address)
+        self._renewing = threading.Lock()
+        self._renewed = 0
 
     def __enter__(self) -> Self:
         """Log in. Raises LoginRefused, Untrusted, PoolError or TransferError."""
         try:
-            with self._errors("login"):
-                self._binding.login_with_password(*self._login)
+            self._log_in_somewhere()
         except BaseException:
             self._transport.http.close()
             raise
@@ -102,7 +126,7 @@ class Session:
         self._transport.patience.seconds = ANSWER_SECONDS
         try:
             with contextlib.suppress(VmbackupError), self._errors("logout"):
-                self._binding.xenapi.session.logout()
+                self._binding.session.logout(self.handle)
         finally:
             self._transport.http.close()
 
@@ -112,10 +136,86 @@ class Session:
         return str(self._binding.handle)
 
     def call(self, name: str, *parameters: object) -> object:
-        """Call `Class.method`; integers go as text, as XML-RPC's end at 32 bits. Raises PoolError or TransferError."""
+        """Call `Class.method`; integers go as text, as XML-RPC's end at 32 bits. Raises PoolError or TransferError.
+
+        A session that the pool has lost is renewed, at another member if need be, and the call repeated: but for one
+        that may have taken effect already, and would then take effect twice.
+        """
+        sent = tuple(_parameter(value) for value in parameters)
+        handle = self.handle
+        try:
+            return self._call(name, sent)
+        except (PoolError, TransferError) as error:
+            if not _is_lost(error):
+                raise
+            self._renew(handle, error)
+            if not (_had_no_effect(error) or name.partition(".")[2].startswith(REPEATABLE)):
+                raise
+            return self._call(name, sent)
+
+    def _call(self, name: str, parameters: tuple[object, ...]) -> object:
         self._transport.patience.seconds = SLOW_ANSWER_SECONDS if name in SLOW_CALLS else ANSWER_SECONDS
+        if self._binding.handle is None:
+            raise pool_error(name, ["SESSION_INVALID"])
         with self._errors(name):
-            return self._binding.xenapi_request(name, tuple(_parameter(value) for value in parameters))
+            return self._binding.xenapi_request(name, parameters)
+
+    def _connect(self, address: Address) -> None:
+        self.address = address
+        self._transport = _Transport(connections(address, self.trust, read_seconds=ANSWER_SECONDS))
+        self._binding = XenAPI.Session(f"{address.url}/", transport=self._transport)
+
+    def _log_in(self) -> None:
+        with self._errors("login"):
+            self._binding.login_with_password(*self._login)
+        # Else the binding would log in again by itself, without a limit and at this host only.
+        self._binding.last_login_method = None
+
+    def _log_in_somewhere(self) -> None:
+        """Log in at the coordinator: here, at any known member, or where a member says that it is."""
+        waiting = [self.address, *(self.address.beside(host) for host in sorted(self.members))]
+        tried: set[Address] = set()
+        first: VmbackupError | None = None
+        while waiting:
+            address = waiting.pop(0)
+            if address in tried:
+                continue
+            tried.add(address)
+            self._transport.http.close()
+            self._connect(address)
+            try:
+                self._log_in()
+            except PoolError as error:
+                first = first or error
+                if error.xapi_code == "HOST_IS_SLAVE" and error.parameters:
+                    waiting.insert(0, self.address.beside(error.parameters[0]))
+                elif error.xapi_code not in EMERGENCIES:
+                    raise
+            except TransferError as error:
+                first = first or error
+            else:
+                return
+        if first:
+            raise first
+
+    def _renew(self, handle: str, cause: VmbackupError) -> None:
+        """Log in again, unless another thread has; a few times in a session's life and no more: never a storm."""
+        with self._renewing:
+            if self.handle != handle:
+                return
+            if self._renewed >= RENEWALS:
+                raise cause
+            self._renewed += 1
+            deadline = time.monotonic() + RENEW_SECONDS
+            while True:
+                try:
+                    self._log_in_somewhere()
+                except (PoolError, TransferError):
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(RENEW_PAUSE)
+                else:
+                    return
 
     def record(self, name: str, reference: str) -> Record:
         """Return the record of one object: `name` is its class."""
@@ -155,12 +255,25 @@ class Session:
         except (HTTPError, OSError) as error:
             if is_distrust(error):
                 raise untrusted(self.address, self.trust, error) from error
-            raise TransferError(
+            kind = Unreachable if isinstance(error, NewConnectionError | ConnectTimeoutError) else TransferError
+            raise kind(
                 f"{doing}: {self.address.url} does not answer: {_cause(error)}",
                 advice="Check the address, the network, and that the coordinator's toolstack is running.",
             ) from error
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode == HTTPStatus.UNAUTHORIZED:
+                raise pool_error(doing, ["SESSION_INVALID"]) from None
+            raise TransferError(f"{doing}: the pool's answer makes no sense: {fault}") from fault
         except (xmlrpc.client.Error, UnicodeError) as error:
             raise TransferError(f"{doing}: the pool's answer makes no sense: {error}") from error
+
+
+def _is_lost(error: VmbackupError) -> bool:
+    return isinstance(error, TransferError) or (isinstance(error, PoolError) and error.xapi_code in LOST)
+
+
+def _had_no_effect(error: VmbackupError) -> bool:
+    return isinstance(error, PoolError | Unreachable)
 
 
 def _parameter(value: object) -> object:

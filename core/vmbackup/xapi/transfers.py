@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from typing_extensions import Buffer
 from urllib3.connectionpool import HTTPConnectionPool
@@ -17,8 +17,9 @@ from urllib3.response import BaseHTTPResponse
 from vmbackup.errors import PoolError, TransferError, VmbackupError
 from vmbackup.journal import Journal
 from vmbackup.xapi.advice import pool_error
+from vmbackup.xapi.hosts import members
 from vmbackup.xapi.session import GONE, Session
-from vmbackup.xapi.trust import connections, is_distrust, untrusted
+from vmbackup.xapi.trust import Address, connections, is_distrust, untrusted
 from vmbackup.xapi.unmake import unmake
 from vmbackup.xapi.watchdog import Limits, Watchdog
 from vmbackup.xapi.wire import real, text, texts
@@ -28,6 +29,7 @@ STALL_SECONDS = 1800.0
 # XAPI ends the task before or after the last byte; both come within moments (xapi: export.ml).
 RESULT_SECONDS = 60.0
 PIECE = 1 << 20
+HOPS = 3
 USUAL_LIMITS = Limits()
 
 
@@ -159,16 +161,44 @@ def download(session: Session, journal: Journal, request: Request, limits: Limit
 
     Raises Untrusted, TransferError, or the PoolError that the task holds when the pool hangs up without a word.
     """
-    with _connected(session, journal, request) as (http, task):
-        response = _ask(session, http, task, request, method="GET")
+    with own_task(session, journal, request.doing) as task:
+        http, response = _follow(session, task, request)
         try:
             _check_accepted(response, task, request)
-            stop = partial(_wake, response)
-            with Watchdog(request.doing, limits, task.progress, stop) as watchdog:
+            with Watchdog(request.doing, limits, task.progress, partial(_wake, response)) as watchdog:
                 yield Download(response, task, watchdog, request.doing)
         finally:
             _wake(response)
             response.close()
+            http.close()
+
+
+def _follow(session: Session, task: Task, request: Request) -> tuple[HTTPConnectionPool, BaseHTTPResponse]:
+    """Ask, and go where the pool sends us: to a host of its own that sees the storage (xapi: export.ml).
+
+    The session is shown to nobody but a member whose certificate is trusted.
+    """
+    address = session.address
+    for _ in range(HOPS):
+        http = connections(address, session.trust, read_seconds=STALL_SECONDS)
+        try:
+            response = _ask(session, http, address, task, request, method="GET")
+        except BaseException:
+            http.close()
+            raise
+        location = response.headers.get("Location")
+        if response.status != HTTPStatus.FOUND or location is None:
+            return http, response
+        response.close()
+        http.close()
+        host = urlsplit(location).hostname or ""
+        if host not in members(session):
+            raise TransferError(
+                f"{request.doing}: the pool sends us to {host!r}, which is none of its hosts",
+                advice="The addresses of the hosts in the pool must be those that are reached from here.",
+            )
+        address = session.address.beside(host)
+    raise TransferError(f"{request.doing}: the pool sends us from host to host")
 
 
 def _wake(response: BaseHTTPResponse) -> None:
@@ -177,16 +207,27 @@ def _wake(response: BaseHTTPResponse) -> None:
         response.shutdown()
 
 
-def upload(session: Session, journal: Journal, request: Request, pieces: Iterable[Buffer], size: int) -> str:
-    """Send `size` bytes under an own task and return the task's result.
+def upload(
+    session: Session,
+    journal: Journal,
+    request: Request,
+    pieces: Iterable[Buffer],
+    size: int,
+    *,
+    address: Address | None = None,
+) -> str:
+    """Send `size` bytes under an own task, to the coordinator or `address`, and return the task's result.
 
     The pool answers before it reads, and stops reading when it has what it needs (xapi: import.ml): neither its answer
     nor a connection that breaks at the end says anything. The task does.
     """
-    with _connected(session, journal, request) as (http, task):
+    address = address or session.address
+    http = connections(address, session.trust, read_seconds=STALL_SECONDS)
+    with own_task(session, journal, request.doing) as task, contextlib.closing(http):
         broken: VmbackupError | None = None
+        body = map(bytes, pieces)
         try:
-            response = _ask(session, http, task, request, method="PUT", body=map(bytes, pieces), size=size)
+            response = _ask(session, http, address, task, request, method="PUT", body=body, size=size)
         except TransferError as error:
             broken = error
         else:
@@ -208,16 +249,10 @@ def _check_accepted(response: BaseHTTPResponse, task: Task, request: Request) ->
         raise task.failure(2.0) or refused
 
 
-@contextlib.contextmanager
-def _connected(session: Session, journal: Journal, request: Request) -> Iterator[tuple[HTTPConnectionPool, Task]]:
-    http = connections(session.address, session.trust, read_seconds=STALL_SECONDS)
-    with own_task(session, journal, request.doing) as task, contextlib.closing(http):
-        yield http, task
-
-
 def _ask(
     session: Session,
     http: HTTPConnectionPool,
+    address: Address,
     task: Task,
     request: Request,
     *,
@@ -237,5 +272,5 @@ def _ask(
         )
     except (HTTPError, OSError) as error:
         if is_distrust(error):
-            raise untrusted(session.address, session.trust, error) from error
+            raise untrusted(address, session.trust, error) from error
         raise task.failure(2.0) or TransferError(f"{request.doing}: the connection broke: {error}") from error

@@ -50,6 +50,10 @@ class Address:
         tls = parts.scheme == "https"
         return cls(host, port or (443 if tls else 80), tls)
 
+    def beside(self, host: str) -> "Address":
+        """Return another member of the pool: XAPI names it without a port, and all listen on the same."""
+        return Address(host, self.port, self.tls)
+
     @property
     def url(self) -> str:
         """The URL, with its port where it is not the usual one."""
@@ -60,10 +64,18 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """How the certificate is trusted: by its SHA-256 fingerprint (lower-case hex), by a CA file, or by the system."""
+    """How certificates are trusted: by a SHA-256 fingerprint (lower-case hex), by a CA file, or by the system.
+
+    `hosts` has the fingerprints of the members that show another certificate than the coordinator's, by address.
+    """
 
     fingerprint: str | None = None
     ca: Path | None = None
+    hosts: tuple[tuple[str, str], ...] = ()
+
+    def of(self, host: str) -> str | None:
+        """Return the fingerprint that `host` must show, if there is one."""
+        return dict(self.hosts).get(host, self.fingerprint)
 
 
 def normal_fingerprint(text: str) -> str:
@@ -94,9 +106,9 @@ def connections(address: Address, trust: Trust, *, read_seconds: float) -> HTTPC
         maxsize=4,
         retries=False,
         socket_options=KEEPALIVE,
-        cert_reqs="CERT_NONE" if trust.fingerprint else "CERT_REQUIRED",
+        cert_reqs="CERT_NONE" if trust.of(address.host) else "CERT_REQUIRED",
         ca_certs=str(trust.ca) if trust.ca else None,
-        assert_fingerprint=trust.fingerprint,
+        assert_fingerprint=trust.of(address.host),
     )
 
 
@@ -132,8 +144,8 @@ def untrusted(address: Address, trust: Trust, error: Exception) -> Untrusted:
         shown = f"sha256:{presented_fingerprint(address)}"
     except TransferError:
         shown = "one that it did not show again when it was asked"
-    if trust.fingerprint:
-        why = f"trusted is sha256:{trust.fingerprint}, but it shows {shown}"
+    if pinned := trust.of(address.host):
+        why = f"trusted is sha256:{pinned}, but it shows {shown}"
     else:
         by = f"the CA file {trust.ca}" if trust.ca else "the system's CAs"
         why = f"{by} do not vouch for it ({_reason(error)}); it shows {shown}"

@@ -134,7 +134,8 @@ def test_a_pool_without_a_pool_record_is_none(sim: Simulator, session: Session) 
 
 
 def test_a_member_of_a_pool_names_its_coordinator(sim: Simulator, session: Session) -> None:
-    sim.faults.add(CallFails(method="pool.get_all_records", code="HOST_IS_SLAVE", params=("192.0.2.7",)))
+    fault = CallFails(method="pool.get_all_records", code="HOST_IS_SLAVE", params=("192.0.2.7",), nth=None)
+    sim.faults.add(fault)
     with pytest.raises(Exception, match="HOST_IS_SLAVE") as caught:
         read_pool(session)
     assert "192.0.2.7" in str(caught.value)
