@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
+from itertools import chain
 from urllib.parse import quote, urlencode, urlsplit
 
 from typing_extensions import Buffer
@@ -138,7 +139,9 @@ class Download:
         Raises Stalled or TimeUp where the watchdog has ended it.
         """
         try:
-            for piece in self._response.stream(PIECE, decode_content=False):
+            # One byte first: a whole piece that never fills up would look like a first byte that has not come.
+            first = self._response.read(1, decode_content=False)
+            for piece in chain([first] if first else [], self._response.stream(PIECE, decode_content=False)):
                 self._watchdog.beat()
                 yield piece
         except (HTTPError, OSError) as error:
