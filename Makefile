@@ -9,7 +9,9 @@ demo: .venv/installed
 	$(BIN)/vmbackup demo $(if $(DIR),--dir $(DIR))
 
 test: .venv/installed lint
-	@command -v mke2fs >/dev/null || { echo "e2fsprogs is missing: apt-get install e2fsprogs" >&2; exit 1; }
+	@for tool in mke2fs:e2fsprogs qemu-img:qemu-utils bsdtar:libarchive-tools node:nodejs npm:npm; do \
+	    command -v $${tool%%:*} >/dev/null || { echo "$${tool%%:*} is missing: apt-get install $${tool#*:}" >&2; exit 1; }; \
+	done
 	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term tests
 
 # The quick part: lint, types and unit tests.

@@ -10,12 +10,13 @@ import pytest
 from tests.integration.world import World, command, job
 
 from vmbackup.simulator import Simulator
+from vmbackup.simulator.control import ask
 
 
 @contextmanager
-def _served(data: Path, end: signal.Signals) -> Iterator[str]:
+def _served(data: Path, end: signal.Signals, *more: str) -> Iterator[str]:
     process = subprocess.Popen(
-        command("simulate", "--data", str(data), "--listen", "127.0.0.1:0"), stdout=subprocess.PIPE, text=True
+        command("simulate", "--data", str(data), "--listen", "127.0.0.1:0", *more), stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     url = next(word for word in process.stdout.readline().split() if word.startswith("https://")).rstrip(",")
@@ -71,3 +72,29 @@ def test_it_listens_on_loopback_only(tmp_path: Path, listen: str) -> None:
     )
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_it_goes_wrong_by_a_file_and_is_told_more_at_run_time(tmp_path: Path) -> None:
+    data, rules = tmp_path / "pool", tmp_path / "rules.toml"
+    rules.write_text('[[fault]]\nkind = "CallFails"\nmethod = "VM.snapshot"\ncode = "SR_FULL"\nnth = "every"\n')
+    with _served(data, signal.SIGTERM, "--faults", str(rules)):
+        listed = ask(data, "list")
+        assert isinstance(listed, list)
+        assert [one["rule"]["code"] for one in listed] == ["SR_FULL"]
+        assert ask(data, "add", rule={"kind": "Outage", "seconds": 1}) == 2
+        assert ask(data, "coalesce") == 0
+    assert not (data / "control.sock").exists()
+
+
+def test_faults_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[fault]]\nkind = "Cutt"\n')
+    done = subprocess.run(
+        command("simulate", "--data", str(tmp_path / "pool"), "--listen", "127.0.0.1:0", "--faults", str(rules)),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "unknown kind 'Cutt'; is Cut meant?" in " ".join(done.stderr.split())

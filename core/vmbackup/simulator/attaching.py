@@ -8,11 +8,12 @@ from vmbackup.simulator.calls.drives import free_position
 from vmbackup.simulator.errors import XapiError
 from vmbackup.simulator.pool import Pool
 from vmbackup.simulator.storage_rules import attached_drives
+from vmbackup.simulator.visibility import is_live
 
 
 @contextmanager
-def attached(pool: Pool, vdi: str, mode: Literal["RO", "RW"]) -> Iterator[None]:
-    """Hold a VBD of the control domain on the disk while the block runs.
+def attached(pool: Pool, host: str, vdi: str, mode: Literal["RO", "RW"]) -> Iterator[None]:
+    """Hold a VBD of a host's control domain on the disk while the block runs; one that a dead host had stays.
 
     Raises XapiError `VDI_IN_USE []`, as the storage layer says it, when somebody else writes to the disk, or has it at
     all and this is to write.
@@ -20,15 +21,16 @@ def attached(pool: Pool, vdi: str, mode: Literal["RO", "RW"]) -> Iterator[None]:
     db = pool.db
     with db.change():
         disk = db.get("VDI", vdi)
+        domain = db.get("host", host)["control_domain"]
         others = {drive["mode"] for drive in attached_drives(db, disk)}
         if "RW" in others or (others and mode == "RW"):
             raise XapiError("VDI_IN_USE")
         drive = db.create(
             "VBD",
             {
-                "VM": pool.control_domain,
+                "VM": domain,
                 "VDI": vdi,
-                "userdevice": free_position(db, pool.control_domain),
+                "userdevice": free_position(db, domain),
                 "device": f"sm/backend/{db.get('SR', disk['SR'])['uuid']}/{disk['uuid']}",
                 "bootable": False,
                 "mode": mode,
@@ -41,5 +43,5 @@ def attached(pool: Pool, vdi: str, mode: Literal["RO", "RW"]) -> Iterator[None]:
         yield
     finally:
         with db.change():
-            if db.has("VBD", drive):
+            if db.has("VBD", drive) and is_live(db, host):
                 db.delete("VBD", drive)

@@ -14,14 +14,14 @@ from cryptography.x509.oid import NameOID
 _YEARS = timedelta(days=3650)
 
 
-def ensure_certificate(path: Path, hostname: str) -> None:
+def ensure_certificate(path: Path, hostname: str, address: str) -> None:
     """Write key and certificate into one PEM file (mode 600) unless there is one."""
     if path.exists():
         return
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hostname)])
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=5)
-    names = [x509.DNSName(hostname), x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1"))]
+    names = [x509.DNSName(hostname), x509.DNSName("localhost"), x509.IPAddress(IPv4Address(address))]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -48,6 +48,12 @@ def fingerprint(path: Path) -> str:
     """Give the SHA-256 of the certificate in a PEM file: upper-case hex, a colon between octets."""
     der = x509.load_pem_x509_certificate(path.read_bytes()).public_bytes(serialization.Encoding.DER)
     return hashlib.sha256(der).digest().hex(":").upper()
+
+
+def validity(path: Path) -> tuple[datetime, datetime]:
+    """Give since when and until when the certificate in a PEM file is valid, in UTC."""
+    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    return certificate.not_valid_before_utc, certificate.not_valid_after_utc
 
 
 def server_context(path: Path) -> ssl.SSLContext:

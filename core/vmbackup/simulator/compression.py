@@ -52,8 +52,8 @@ class Framed:
 
 
 def compressor(wanted: str | None, sink: Sink) -> Compressor:
-    """Choose by the request's `use_compression`; a word that the server does not know means none."""
-    if wanted in {"true", "gzip"}:
+    """Make the compressor of this name; None is none at all."""
+    if wanted == "gzip":
         gzip = zlib.compressobj(_LEVEL, wbits=31)
         return Framed(sink, gzip.compress, gzip.flush)
     if wanted == "zstd":

@@ -43,7 +43,7 @@ def new_ref() -> str:
 
 
 class Database:
-    """Tables of records under one lock. Every change goes through `change`, which tells `settle` and `keep` of it.
+    """Tables of records under one lock. Every change goes through `change`; `settle`, `keep` and `tell` hear of it.
 
     Functions of this class return live records: look at them, and copy what outlives the lock.
     """
@@ -52,6 +52,7 @@ class Database:
         self.changed = threading.Condition(threading.RLock())
         self.settle: Callable[[Touched], None] = lambda _: None
         self.keep: Callable[[Touched], None] = lambda _: None
+        self.tell: Callable[[Touched], None] = lambda _: None
         self._tables: dict[str, dict[str, Record]] = {cls: {} for cls in MODEL.classes}
         self._touched: dict[tuple[str, str], None] = {}
         self._depth = 0
@@ -73,6 +74,7 @@ class Database:
         try:
             self.settle(tuple(self._touched))
             self.keep(tuple(self._touched))
+            self.tell(tuple(self._touched))
         finally:
             self._depth -= 1
             self._touched.clear()
@@ -144,6 +146,11 @@ class Database:
                     self._unlink_one(back, record[name], ref)
                     self._link_one(back, str(value), ref)
                 record[name] = value
+
+    def touch(self, cls: str, ref: str) -> None:
+        """Take an object for changed although no field is."""
+        with self.change():
+            self._touched[cls, ref] = None
 
     def delete(self, cls: str, ref: str) -> None:
         """Remove an object; refs to it in other records stay, as they do on a real server."""

@@ -68,7 +68,7 @@ def _templates(pool: Pool) -> None:
         template = _machine(pool, name, {"default_template": "true"})
         pool.db.set("VM", template, is_a_template=True, is_default_template=True)
     own = _machine(pool, "faculty-debian-template", {})
-    inhabitants.add_disk(pool, own, DiskSpec(16 * _MIB, seed=16), 0)
+    inhabitants.add_disk(pool, own, pool.record["default_SR"], DiskSpec(16 * _MIB, seed=16), 0)
     pool.db.set("VM", own, is_a_template=True)
 
 
@@ -94,8 +94,9 @@ def serve(
         raise ValueError(f"{listen!r} is no ADDRESS:PORT")
     sim = Simulator(data, address=address or "127.0.0.1", port=int(port), tls=tls, username=username, password=password)
     try:
-        if sim.fresh:
-            demo_pool(sim)
+        if all(vm["is_control_domain"] for vm in sim.records("VM").values()):  # new, or killed before it was filled
+            with sim.editing():
+                demo_pool(sim)
         sim.start()
     except BaseException:
         sim.stop()

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +65,49 @@ class Disks:
         """Write as a guest does."""
         with self._lock, self.path(uuid).open("r+b") as file:
             os.pwrite(file.fileno(), data, offset)
+
+    def allocated(self, uuid: str) -> int:
+        """Give the bytes that a VDI's file takes; 0 when there is none."""
+        try:
+            return self.path(uuid).stat().st_blocks * 512
+        except FileNotFoundError:
+            return 0
+
+    def differing(self, uuid: str, other: str, size: int) -> list[int]:
+        """Give the blocks of 2 MiB, up to `size` bytes, in which two disks differ. Raises FileNotFoundError."""
+        with self.path(uuid).open("rb") as one, self.path(other).open("rb") as two:
+            return sparse.differing(one.fileno(), two.fileno(), size)
+
+    def occupied_blocks(self, uuid: str) -> list[int]:
+        """Give the blocks of 2 MiB of a VDI that are no holes. Raises FileNotFoundError."""
+        with self.path(uuid).open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            extents = list(sparse.data_extents(file.fileno(), size))
+        block = sparse.VHD_BLOCK
+        return sorted({one for start, end in extents for one in range(start // block, -(-end // block))})
+
+    def link(self, uuid: str, base: str) -> None:
+        """Let a base copy hold what a snapshot holds, which nobody writes to, without taking space."""
+        self.path(base).hardlink_to(self.path(uuid))
+
+    def copy(self, uuid: str, copy: str, size: int) -> None:
+        """Copy a disk as it is at this instant."""
+        with self._lock:
+            sparse.copy_sparse(self.path(uuid), self.path(copy), size)
+
+    def resize(self, uuid: str, size: int) -> None:
+        """Give a VDI's file another size in bytes."""
+        with self._lock:
+            os.truncate(self.path(uuid), size)
+
+    def keep_only(self, sizes: Mapping[str, int]) -> None:
+        """Remove the files of all other VDIs, and give these the sizes (bytes by uuid)."""
+        for path in self._folder.iterdir():
+            size = sizes.get(path.stem)
+            if size is None:
+                path.unlink()
+            elif path.stat().st_size != size:
+                os.truncate(path, size)
 
     def destroy(self, uuid: str) -> None:
         """Remove a VDI's file."""

@@ -1,96 +1,50 @@
-"""The records of a new pool: its host, control domain, networks and storage repositories."""
+"""The records of a new pool: its hosts, networks and storage repositories."""
 
 import uuid as uuids
+from collections.abc import Iterable, Sequence
 
-from vmbackup.simulator.clock import now
+from vmbackup.simulator import storage_plugins
 from vmbackup.simulator.database import Database, Record
 from vmbackup.simulator.disks import DiskSpec
+from vmbackup.simulator.host_records import Card, add_host, settle_in
 from vmbackup.simulator.pool import Pool
-from vmbackup.simulator.schema import NULL
-from vmbackup.simulator.version import API_VERSION, SOFTWARE
+from vmbackup.simulator.restarts import forget_operations, live, release_disks
 
 _GIB = 1 << 30
 
 
-def found(pool: Pool) -> None:
-    """Fill an empty database with a pool of one host."""
+def found(pool: Pool, addresses: Sequence[str]) -> None:
+    """Fill an empty database with a pool of a host for each address; the first is the coordinator."""
     db = pool.db
     with db.change():
-        host = _host(db)
-        local = repository(db, host, "Local storage", "ext", content="user", shared=False)
-        shared = repository(db, host, "NFS storage", "nfs", content="user", shared=True)
-        isos = repository(db, host, "XCP-ng Tools", "iso", content="iso", shared=True, is_tools_sr=True)
-        _network(db, host, "Pool-wide network associated with eth0", "xenbr0", "eth0")
-        _network(db, host, "Pool-wide network associated with eth1", "xenbr1", "eth1")
+        cards = [Card(f"eth{number}", _network(db, number), management=not number) for number in range(2)]
+        hosts = [add_host(pool, number, address, cards) for number, address in enumerate(addresses)]
+        for host in hosts:
+            local = repository(db, [host], "Local storage", "ext", content="user", shared=False)
+            db.set("host", host, suspend_image_sr=local, crash_dump_sr=local)
+        shared = repository(db, hosts, "NFS storage", "nfs", content="user", shared=True)
+        isos = repository(db, hosts, "XCP-ng Tools", "iso", content="iso", shared=True, is_tools_sr=True)
         _tools(pool, isos)
-        _pool(db, host, shared)
+        storage_plugins.install(db)
+        _pool(db, hosts[0], shared)
         db.create("secret", {"value": "simulated-secret-of-the-storage", "other_config": {}})
-        db.set("host", host, suspend_image_sr=local, crash_dump_sr=local)
 
 
-def recover(pool: Pool) -> None:
-    """Do what a restart of the coordinator does: what was under way is gone, and its disks are detached."""
+def recover(pool: Pool, addresses: Sequence[str]) -> None:
+    """Do what a restart of the whole pool does: what was under way is gone, its disks are detached, all hosts live."""
     db = pool.db
     with db.change():
-        for vbd in list(db.get("VM", pool.control_domain)["VBDs"]):
-            db.delete("VBD", vbd)
-        for cls in ("VM", "VDI", "SR"):
-            for ref in list(db.table(cls)):
-                db.set(cls, ref, current_operations={})
-
-
-def _host(db: Database) -> str:
-    metrics = db.create("host_metrics", {"memory_total": 64 * _GIB, "live": True, "last_updated": now()})
-    major, minor = API_VERSION
-    host = db.create(
-        "host",
-        {
-            "name_label": "xcp-simulated",
-            "name_description": "Simulated host",
-            "API_version_major": major,
-            "API_version_minor": minor,
-            "API_version_vendor": "XenSource",
-            "enabled": True,
-            "software_version": SOFTWARE,
-            "capabilities": ["xen-3.0-x86_64", "hvm-3.0-x86_32", "hvm-3.0-x86_64"],
-            "sched_policy": "credit",
-            "cpu_info": {"cpu_count": "8", "socket_count": "1", "vendor": "GenuineIntel"},
-            "hostname": "xcp-simulated",
-            "address": "127.0.0.1",
-            "metrics": metrics,
-            "edition": "xcp-ng",
-            "ssl_legacy": False,
-            "tls_verification_enabled": True,
-        },
-    )
-    domain = db.create(
-        "VM",
-        {
-            "name_label": "Control domain on host: xcp-simulated",
-            "name_description": "The domain which manages physical devices and manages other domains",
-            "power_state": "Running",
-            "is_control_domain": True,
-            "resident_on": host,
-            "affinity": host,
-            "memory_static_max": 4 * _GIB,
-            "memory_dynamic_max": 4 * _GIB,
-            "memory_dynamic_min": 4 * _GIB,
-            "memory_static_min": 4 * _GIB,
-            "VCPUs_max": 8,
-            "VCPUs_at_startup": 8,
-            "domid": 0,
-            "domain_type": "pv",
-            "metrics": db.create("VM_metrics", {"state": ["running"], "start_time": now()}),
-        },
-    )
-    db.set("host", host, control_domain=domain)
-    return host
+        for host, address in zip(db.table("host"), addresses, strict=True):
+            release_disks(db, host)
+            live(db, host, value=True)
+            settle_in(pool, host, address)
+        forget_operations(db, None)
 
 
 def repository(
-    db: Database, host: str, name: str, kind: str, *, content: str, shared: bool, is_tools_sr: bool = False
+    db: Database, hosts: Iterable[str], name: str, kind: str, *, content: str, shared: bool, is_tools_sr: bool = False
 ) -> str:
-    """Make a storage repository that the host sees; returns its ref."""
+    """Make a storage repository that the hosts see; returns its ref."""
     ref = db.create(
         "SR",
         {
@@ -104,30 +58,14 @@ def repository(
         },
     )
     config = {"server": "nas.example.edu", "serverpath": "/vms"} if kind == "nfs" else {"location": f"/{kind}"}
-    db.create("PBD", {"host": host, "SR": ref, "device_config": config, "currently_attached": True})
+    for host in hosts:
+        db.create("PBD", {"host": host, "SR": ref, "device_config": config, "currently_attached": True})
     return ref
 
 
-def _network(db: Database, host: str, name: str, bridge: str, device: str) -> None:
-    network = db.create("network", {"name_label": name, "bridge": bridge})
-    number = int(device[-1])
-    db.create(
-        "PIF",
-        {
-            "device": device,
-            "network": network,
-            "host": host,
-            "MAC": f"52:54:00:12:34:0{number}",
-            "MTU": 1500,
-            "VLAN": -1,
-            "metrics": NULL,
-            "physical": True,
-            "ip_configuration_mode": "None" if number else "Static",
-            "IP": "" if number else "127.0.0.1",
-            "netmask": "" if number else "255.0.0.0",
-            "management": not number,
-        },
-    )
+def _network(db: Database, number: int) -> str:
+    name = f"Pool-wide network associated with eth{number}"
+    return db.create("network", {"name_label": name, "bridge": f"xenbr{number}"})
 
 
 def _tools(pool: Pool, isos: str) -> None:

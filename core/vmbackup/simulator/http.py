@@ -127,14 +127,21 @@ def bad_request(version: str) -> bytes:
     return simple(version, "400 Bad Request", _page("400 bad request", ""))
 
 
-def rpc_answer(request: Request, body: bytes) -> bytes:
+def redirect(location: str) -> bytes:
+    """Write a 302, which has no body."""
+    head = ["HTTP/1.1 302 Found", "Connection: close", "Cache-Control: no-cache, no-store", f"Location: {location}"]
+    return "\r\n".join([*head, "", ""]).encode()
+
+
+def rpc_answer(request: Request, body: bytes, media_type: str) -> bytes:
     """Write the answer to an RPC; API failures come with 200 too (api_server.ml)."""
     head = [
         f"HTTP/{request.version} 200 OK",
         f"content-length: {len(body)}",
         f"connection: {'keep-alive' if request.keeps_alive else 'close'}",
         _NO_CACHE,
-        "content-type: text/xml",
+        f"content-type: {media_type}",
         "Access-Control-Allow-Origin: *",
+        "Access-Control-Allow-Headers: X-Requested-With",
     ]
     return "\r\n".join([*head, "", ""]).encode() + body

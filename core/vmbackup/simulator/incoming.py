@@ -9,9 +9,11 @@ from typing import Protocol
 import zstandard
 
 from vmbackup.simulator.errors import XapiError
-from vmbackup.simulator.faults import BodyRule, Cut, Reset
-from vmbackup.simulator.handlers.body import Severed
-from vmbackup.simulator.wire import PeerGone, Wire
+from vmbackup.simulator.faults import BodyRule, Cut, ErrorInBody, HostDies, Reset, Slow, Stall
+from vmbackup.simulator.handlers.body import end
+from vmbackup.simulator.handlers.exchange import Exchange
+from vmbackup.simulator.handlers.pace import Pace, stall
+from vmbackup.simulator.wire import PeerGone
 
 _ZSTD, _GZIP = b"\x28\xb5\x2f\xfd", b"\x1f\x8b"
 _BLOCK = 512
@@ -26,29 +28,40 @@ class Source(Protocol):
 
 
 class Upload:
-    """The body of a request: as long as it says, or up to the end of the stream."""
+    """The body of a request, as long as it says or up to the end of the stream, and the faults that strike it."""
 
-    def __init__(self, wire: Wire, length: int | None, rules: Sequence[BodyRule]) -> None:
-        self._wire = wire
-        self._left = length
+    def __init__(self, exchange: Exchange, task: str, rules: Sequence[BodyRule]) -> None:
+        self._exchange = exchange
+        self._task = task
+        self._left = exchange.request.length
         self._position = 0
-        self._cuts = sorted((rule for rule in rules if isinstance(rule, Cut | Reset)), key=lambda rule: rule.after)
+        struck = [rule for rule in rules if isinstance(rule, Cut | Reset | HostDies | ErrorInBody | Stall)]
+        self._events = sorted(struck, key=lambda rule: rule.after)
+        self._pace = next((Pace(exchange, rule) for rule in rules if isinstance(rule, Slow)), None)
 
     def read(self, count: int) -> bytes:
-        """Give at most `count` bytes, none at the end. Raises Severed where a rule ends the connection."""
-        if self._cuts:
-            count = min(count, self._cuts[0].after - self._position)
-            if count <= 0:
-                raise Severed(self._cuts[0].task, reset=isinstance(self._cuts[0], Reset))
+        """Give at most `count` bytes, none at the end. Raises Severed, HostDied or XapiError where a rule ends it."""
+        while self._events and self._events[0].after <= self._position:
+            rule = self._events.pop(0)
+            if isinstance(rule, Stall):
+                stall(self._exchange, self._task, rule)
+            else:
+                end(rule)
+        if self._events:
+            count = min(count, self._events[0].after - self._position)
+        if self._pace is not None:
+            count = min(count, self._pace.piece)
         if self._left is not None:
             count = min(count, self._left)
         if not count:
             return b""
         try:
-            piece = self._wire.read(count)
+            piece = self._exchange.wire.read(count)
         except PeerGone:
             return b""
         self._position += len(piece)
+        if self._pace is not None:
+            self._pace.wait(len(piece))
         if self._left is not None:
             self._left -= len(piece)
         return piece

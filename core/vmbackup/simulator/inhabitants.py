@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from vmbackup.simulator.calls.interfaces import new_mac
 from vmbackup.simulator.calls.storage import new_disk
 from vmbackup.simulator.calls.vm_power import power_on
-from vmbackup.simulator.clock import now
 from vmbackup.simulator.disks import DiskSpec
 from vmbackup.simulator.pool import Pool
 from vmbackup.simulator.schema import NULL
@@ -39,7 +38,7 @@ def add_machine(
             "other_config": {**seed, **other},
             "domid": -1,
             "domarch": "",
-            "metrics": pool.db.create("VM_metrics", {"install_time": now(), "memory_actual": memory}),
+            "metrics": pool.db.create("VM_metrics", {"install_time": pool.clock.now(), "memory_actual": memory}),
             "tags": list(tags),
             "generation_id": "4242:4242",
             "domain_type": "hvm",
@@ -47,13 +46,13 @@ def add_machine(
     )
 
 
-def add_disk(pool: Pool, vm: str, spec: DiskSpec, position: int) -> str:
-    """Give a VM a disk on the default repository; returns the VDI's ref."""
+def add_disk(pool: Pool, vm: str, repository: str, spec: DiskSpec, position: int) -> str:
+    """Give a VM a disk on a repository; returns the VDI's ref."""
     label = pool.db.get("VM", vm)["name_label"]
     fields = {
         "name_label": spec.name or f"{label} {position}",
         "name_description": f"Created for {label}",
-        "SR": pool.record["default_SR"],
+        "SR": repository,
         "virtual_size": spec.size,
         "type": "user" if position else "system",
     }

@@ -2,7 +2,7 @@
 
 from vmbackup.simulator.database import Database, Record
 from vmbackup.simulator.errors import XapiError
-from vmbackup.simulator.schema import MODEL
+from vmbackup.simulator.schema import MODEL, NULL
 
 _ANY = ("Halted", "Paused", "Running", "Suspended")
 _POWER_STATES = {
@@ -60,16 +60,30 @@ _NEED_A_GUEST = frozenset(
 )
 _FROZEN_DISKS = frozenset({"snapshot", "checkpoint", "suspend"})
 _WITHOUT_USB = frozenset({"suspend", "snapshot", "checkpoint", "pool_migrate", "migrate_send"})
+_MOVES = frozenset({"suspend", "checkpoint", "pool_migrate", "migrate_send"})
+_NOT_DURING_UPGRADE = frozenset(
+    {
+        "snapshot",
+        "checkpoint",
+        "snapshot_with_quiesce",
+        "revert",
+        "metadata_export",
+        "make_into_template",
+        "migrate_send",
+        "changing_dynamic_range",
+        "changing_VCPUs_live",
+        "create_vtpm",
+    }
+)
 
 
 def refusal(db: Database, ref: str, operation: str) -> XapiError | None:
     """Give the first reason against an operation on a VM, or None. Raises XapiError `HANDLE_INVALID`."""
     vm = db.get("VM", ref)
-    checks = (_blocked, _power_state, _concurrency, _kind, _guest)
-    for check in checks:
+    for check in _CHECKS:
         if error := check(db, ref, vm, operation):
             return error
-    return _devices(db, ref, vm, operation)
+    return None
 
 
 def allowed(db: Database, ref: str) -> list[str]:
@@ -126,8 +140,17 @@ def _kind(_db: Database, ref: str, vm: Record, operation: str) -> XapiError | No
         return XapiError("ONLY_REVERT_SNAPSHOT")
     if vm["is_a_template"]:
         return None if operation in _TEMPLATES_DO else XapiError("VM_IS_TEMPLATE", ref, operation)
-    if operation == "provision":
-        return XapiError("ONLY_PROVISION_TEMPLATE")
+    return XapiError("ONLY_PROVISION_TEMPLATE") if operation == "provision" else None
+
+
+def _mobility(db: Database, ref: str, vm: Record, operation: str) -> XapiError | None:
+    metrics = db.table("VM_metrics").get(vm["metrics"])
+    fixed = metrics is not None and (metrics["nomigrate"] or metrics["nested_virt"])
+    running = vm["power_state"] == "Running"
+    return XapiError("VM_IS_IMMOBILE", ref) if fixed and running and operation in _MOVES else None
+
+
+def _control_domain(_db: Database, _ref: str, vm: Record, operation: str) -> XapiError | None:
     if vm["is_control_domain"] and operation not in _CONTROL_DOMAINS_DO:
         return XapiError("OPERATION_NOT_ALLOWED", "This operation is not allowed on a control domain")
     return None
@@ -137,20 +160,66 @@ def _guest(db: Database, ref: str, vm: Record, operation: str) -> XapiError | No
     if vm["power_state"] != "Running" or operation not in _NEED_A_GUEST or vm["is_control_domain"]:
         return None
     metrics = db.table("VM_guest_metrics").get(vm["guest_metrics"])
-    drivers = metrics is not None and metrics["PV_drivers_detected"]
-    return None if drivers else XapiError("VM_LACKS_FEATURE", ref)
+    if metrics is None or not metrics["PV_drivers_detected"]:
+        return XapiError("VM_LACKS_FEATURE", ref)
+    reason = metrics["other"].get("data-cant-suspend-reason")
+    if reason is not None and operation in _MOVES:
+        return XapiError("VM_NON_SUSPENDABLE", ref, reason)
+    return None
+
+
+def _quiesce(_db: Database, ref: str, _vm: Record, operation: str) -> XapiError | None:
+    quiesced = operation == "snapshot_with_quiesce"
+    return XapiError("VM_SNAPSHOT_WITH_QUIESCE_NOT_SUPPORTED", ref) if quiesced else None
 
 
 def _devices(db: Database, ref: str, vm: Record, operation: str) -> XapiError | None:
     if operation in _FROZEN_DISKS and any(disk["sm_config"].get("on_boot") == "reset" for disk in _disks(db, vm)):
         return XapiError("VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION")
+    if operation in _MOVES and vm["attached_PCIs"]:
+        return XapiError("VM_HAS_PCI_ATTACHED", ref)
+    if operation in _MOVES and vm["VGPUs"]:
+        return XapiError("VM_HAS_VGPU", ref)
     if operation in _WITHOUT_USB and vm["VUSBs"]:
         return XapiError("VM_HAS_VUSBS", ref)
-    if operation == "create_vtpm" and vm["VTPMs"]:
-        return XapiError("VTPM_MAX_AMOUNT_REACHED", "1")
     return None
+
+
+def _membership(_db: Database, ref: str, vm: Record, operation: str) -> XapiError | None:
+    if operation != "make_into_template":
+        return None
+    if vm["appliance"] != NULL:
+        return XapiError("VM_IS_PART_OF_AN_APPLIANCE", ref, vm["appliance"])
+    if vm["snapshot_schedule"] != NULL:
+        return XapiError("VM_ASSIGNED_TO_SNAPSHOT_SCHEDULE", ref, vm["snapshot_schedule"])
+    return None
+
+
+def _upgrade(db: Database, _ref: str, _vm: Record, operation: str) -> XapiError | None:
+    under_way = any("rolling_upgrade_in_progress" in pool["other_config"] for pool in db.table("pool").values())
+    return XapiError("NOT_SUPPORTED_DURING_UPGRADE") if under_way and operation in _NOT_DURING_UPGRADE else None
+
+
+def _chips(_db: Database, _ref: str, vm: Record, operation: str) -> XapiError | None:
+    return XapiError("VTPM_MAX_AMOUNT_REACHED", "1") if operation == "create_vtpm" and vm["VTPMs"] else None
 
 
 def _disks(db: Database, vm: Record) -> list[Record]:
     drives = [db.get("VBD", vbd) for vbd in vm["VBDs"]]
     return [db.get("VDI", drive["VDI"]) for drive in drives if db.has("VDI", drive["VDI"])]
+
+
+_CHECKS = (
+    _blocked,
+    _power_state,
+    _concurrency,
+    _kind,
+    _mobility,
+    _control_domain,
+    _guest,
+    _quiesce,
+    _devices,
+    _membership,
+    _upgrade,
+    _chips,
+)

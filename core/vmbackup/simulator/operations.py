@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from vmbackup.simulator import lifecycle, storage_rules, tasks
 from vmbackup.simulator.errors import XapiError
 from vmbackup.simulator.pool import Pool
+from vmbackup.simulator.visibility import unreachable
 
 _CONFLICT = "OTHER_OPERATION_IN_PROGRESS"
 _STORAGE_PATIENCE = 7200.0  # seconds
@@ -19,22 +20,25 @@ def holding(pool: Pool, task: str, cls: str, ref: str, operation: str) -> Iterat
 
     A conflict is retried for the pool's `retry_seconds`, one about an SR as long as on a real pool: operations on
     storage queue up. Raises XapiError: the first reason against the operation,
-    `HANDLE_INVALID`, or `TASK_CANCELLED` when the waiting task is cancelled.
+    `HANDLE_INVALID`, or `TASK_CANCELLED` when the waiting task is cancelled or the coordinator restarts.
     """
     _wait_until_valid(pool, task, cls, ref, operation)
     try:
         yield
     finally:
         with pool.db.change():
-            if pool.db.has(cls, ref):
+            if pool.db.has(cls, ref) and not tasks.is_orphaned(pool, task):
                 running = pool.db.get(cls, ref)["current_operations"]
                 pool.db.set(cls, ref, current_operations={key: op for key, op in running.items() if key != task})
 
 
 def _wait_until_valid(pool: Pool, task: str, cls: str, ref: str, operation: str) -> None:
     deadline = time.monotonic() + (_STORAGE_PATIENCE if cls == "SR" else pool.settings.retry_seconds)
+    restarts = pool.restarts
     while True:
         with pool.db.change():
+            if pool.restarts != restarts or tasks.is_lost(pool, task):
+                raise XapiError("TASK_CANCELLED", task)
             error = refusal(pool, cls, ref, operation)
             if error is None:
                 running = pool.db.get(cls, ref)["current_operations"]
@@ -56,4 +60,4 @@ def refusal(pool: Pool, cls: str, ref: str, operation: str) -> XapiError | None:
     if cls == "VDI":
         return storage_rules.disk_refusal(pool.db, ref, operation)
     running = pool.db.get("SR", ref)["current_operations"]
-    return lifecycle.in_progress("SR", ref, running) if running else None
+    return lifecycle.in_progress("SR", ref, running) if running else unreachable(pool, ref)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from vmbackup.simulator.database import Record
 from vmbackup.simulator.pool import Pool
+from vmbackup.simulator.profiles import shown
 from vmbackup.simulator.schema import EPOCH, MODEL, NULL, Type
 from vmbackup.simulator.values import encode, struct
 
@@ -101,7 +102,7 @@ def document(pool: Pool, contents: Contents, *, preserve: bool, snapshots: bool)
         members = {
             "class": f"<value>{cls}</value>",
             "id": f"<value>{contents.names[cls, ref]}</value>",
-            "snapshot": encode(record, Type("record", cls)),
+            "snapshot": encode(shown(pool.settings.profile, record, Type("record", cls)), Type("record", cls)),
         }
         objects.append(f"<value>{struct(members)}</value>")
     listed = f"<value><array><data>{''.join(objects)}</data></array></value>"

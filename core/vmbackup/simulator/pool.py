@@ -5,15 +5,20 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
+from vmbackup.simulator.clock import Clock
+from vmbackup.simulator.coalescing import Coalescer
 from vmbackup.simulator.database import Database, Record
 from vmbackup.simulator.disks import Disks
+from vmbackup.simulator.errors import XapiError
 from vmbackup.simulator.faults import Faults
 from vmbackup.simulator.guests import Guests
+from vmbackup.simulator.history import History
+from vmbackup.simulator.profiles import PROFILES, Blocks, Checksum, Profile
+from vmbackup.simulator.sessions import Sessions
 from vmbackup.simulator.settle import settle
-
-Checksum = Literal["xxhash", "sha1"]
+from vmbackup.simulator.subscriptions import Registration
+from vmbackup.simulator.users import User
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,7 @@ class Settings:
     """How this pool behaves; times in seconds.
 
     `retry_seconds`: how long a conflicting operation is retried (a real pool: 2 h, or 120 s for an export's lock).
+    `coalesce_seconds`: how long after a disk is destroyed its chain is coalesced; None: only when told to.
     `progress_seconds`: how often a stream writes its progress and looks for a cancellation (a real pool: 10).
     `keepalive_seconds`: silence after which an empty chunk is sent; `keepalive_blocks`: MiB blocks before which one is
     sent in any case. `first_ref`: where the numbers of an archive's `Ref:N` start.
@@ -28,10 +34,13 @@ class Settings:
 
     username: str = "root"
     password: str = "simulated"  # noqa: S105  the password of a pool that does not exist
+    profile: Profile = PROFILES["xcpng83"]
     checksum: Checksum = "xxhash"
+    blocks: Blocks = "raw-scan"
     keepalive_seconds: float = 5.0
     keepalive_blocks: frozenset[int] = frozenset()
     retry_seconds: float = 2.0
+    coalesce_seconds: float | None = 0.0
     progress_seconds: float = 1.0
     first_ref: int = 94
 
@@ -73,16 +82,41 @@ class Pool:
     guests: Guests
     faults: Faults
     refs: RefNumbers
+    history: History
+    clock: Clock
+    users: dict[str, User]
+    sessions: Sessions
+    coalescer: Coalescer
+    emergencies: dict[str, XapiError] = field(default_factory=dict)  # by host: what it answers instead of working
+    registrations: dict[str, Registration] = field(default_factory=dict)  # by session
+    restarts: int = 0  # of the coordinator's toolstack: whoever waits for something gives up
+    cut_streams: Callable[[], None] = lambda: None  # ends the streams of all hosts
     threads: set[threading.Thread] = field(default_factory=set)
     stopping: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
     def open(cls, folder: Path, settings: Settings) -> "Pool":
         """Make a pool without records whose disks lie in the folder."""
-        db = Database()
+        db, clock = Database(), Clock()
         db.settle = lambda touched: settle(db, touched)
+        history = History(db)
+        db.tell = history.note
         disks = Disks(folder)
-        return cls(settings, db, disks, Guests(db, disks), Faults(), RefNumbers(settings.first_ref))
+        users = {settings.username: User(settings.username, settings.password, "pool-admin", superuser=True)}
+        sessions = Sessions(db, clock, users, settings.profile.refresh_seconds)
+        return cls(
+            settings,
+            db,
+            disks,
+            Guests(db, disks),
+            Faults(),
+            RefNumbers(settings.first_ref),
+            history,
+            clock,
+            users,
+            sessions,
+            Coalescer(db, disks, settings.coalesce_seconds),
+        )
 
     @property
     def record(self) -> Record:
@@ -93,12 +127,6 @@ class Pool:
     def host(self) -> Record:
         """The coordinator's record."""
         return self.db.get("host", self.record["master"])
-
-    @property
-    def control_domain(self) -> str:
-        """The coordinator's control domain, which attaches disks while they are streamed."""
-        ref: str = self.host["control_domain"]
-        return ref
 
     def start(self, work: Callable[[], None], name: str) -> None:
         """Run work in a thread of its own that `close` waits for."""

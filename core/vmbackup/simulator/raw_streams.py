@@ -1,28 +1,29 @@
 """The disk streams of `/export_raw_vdi`: raw and VHD, in blocks of 2 MiB (vhd_tool_wrapper.ml, vhd-tool impl.ml)."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from vmbackup.simulator import vhd
+from vmbackup.simulator.block_order import NO_MARKS, Struck, sequence
 from vmbackup.simulator.sparse import ZEROS, data_extents, is_zero
 from vmbackup.simulator.xva import Sink
 
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """An open disk: its descriptor and size in bytes. `left_out` are blocks of 2 MiB that count as empty."""
+    """An open disk: its descriptor, its size in bytes, and which of its blocks of 2 MiB are struck by a fault."""
 
     descriptor: int
     size: int
-    left_out: frozenset[int] = frozenset()
+    marks: Struck = NO_MARKS
 
 
 def write_raw(disk: Disk, sink: Sink, step: Callable[[int], None]) -> None:
     """Write the disk's content, filled up with zeros to whole blocks of 2 MiB."""
     blocks = dict.fromkeys(_occupied(disk))
     reader = _Blocks(disk)
-    for block in range(vhd.entries(disk.size)):
+    for block in sequence(range(vhd.entries(disk.size)), disk.marks):
         sink.write([reader.read(block) if block in blocks else ZEROS])
         step(vhd.BLOCK)
 
@@ -30,13 +31,27 @@ def write_raw(disk: Disk, sink: Sink, step: Callable[[int], None]) -> None:
 def write_vhd(disk: Disk, sink: Sink, step: Callable[[int], None]) -> None:
     """Write a dynamic VHD with the blocks that hold anything but zeros."""
     reader = _Blocks(disk)
-    blocks = [block for block in _occupied(disk) if not is_zero(reader.read(block))]
-    tail = vhd.footer(disk.size)
-    sink.write([vhd.front(disk.size, blocks, tail)])
-    for block in blocks:
+    _write(disk, [block for block in _occupied(disk) if not is_zero(reader.read(block))], None, sink, step)
+
+
+def write_difference(
+    disk: Disk, blocks: Sequence[int], parent: vhd.Parent, sink: Sink, step: Callable[[int], None]
+) -> None:
+    """Write a differencing VHD with these whole blocks as the disk holds them now."""
+    _write(disk, [block for block in blocks if block not in disk.marks.left_out], parent, sink, step)
+
+
+def _write(
+    disk: Disk, blocks: Sequence[int], parent: vhd.Parent | None, sink: Sink, step: Callable[[int], None]
+) -> None:
+    reader = _Blocks(disk)
+    tail = vhd.footer(disk.size, parent)
+    order = sequence(blocks, disk.marks)
+    sink.write([vhd.front(disk.size, list(dict.fromkeys(order)), tail, parent)])
+    for block in order:
         sink.write([vhd.BITMAP, reader.read(block)])
         step(vhd.BLOCK)
-    sink.write([tail])
+    sink.write([vhd.misprinted(tail) if disk.marks.misprinted else tail])
 
 
 def _occupied(disk: Disk) -> Iterator[int]:
@@ -47,7 +62,7 @@ def _occupied(disk: Disk) -> Iterator[int]:
     for start, end in data_extents(disk.descriptor, disk.size):
         first = max(following, start // vhd.BLOCK)
         following = (end - 1) // vhd.BLOCK + 1
-        yield from (block for block in range(first, following) if block not in disk.left_out)
+        yield from (block for block in range(first, following) if block not in disk.marks.left_out)
 
 
 class _Blocks:

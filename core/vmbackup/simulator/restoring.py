@@ -1,13 +1,12 @@
 """Making the objects of an uploaded archive: new or restored VMs, their disks, drives and interfaces (import.ml)."""
 
 import uuid as uuids
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from vmbackup.simulator.calls.interfaces import new_mac
 from vmbackup.simulator.calls.storage import new_disk, remove_disk
 from vmbackup.simulator.calls.vms import remove_vm
-from vmbackup.simulator.clock import now
 from vmbackup.simulator.database import Record
 from vmbackup.simulator.disks import DiskSpec
 from vmbackup.simulator.errors import XapiError
@@ -79,7 +78,11 @@ _OF_AN_INTERFACE = [
 
 @dataclass(slots=True)
 class Restorer:
-    """Makes an archive's objects in a pool; `undo` removes all that was made."""
+    """Makes an archive's objects in a pool; `undo` removes all that was made.
+
+    Disks are made too, unless `existing` says which VDI each is (by its id in the archive); a drive of one that it
+    does not know is left out.
+    """
 
     pool: Pool
     manuscript: Manuscript
@@ -88,21 +91,26 @@ class Restorer:
     task: str
     vms: list[str] = field(default_factory=list)
     disks: dict[str, str] = field(default_factory=dict)
+    existing: Mapping[str, str] | None = None
     _undo: list[Callable[[], None]] = field(default_factory=list)
 
     def make(self) -> None:
         """Make all objects; `vms` then has the VMs' refs and `disks` the VDIs' by their folder in the archive."""
         for name, record in self.manuscript.all("VM").items():
-            if self.restore:
-                self._make_room(record)
-            vm = self._vm(record)
-            self.vms.append(vm)
-            for drive in self.manuscript.all("VBD").values():
-                if drive["VM"] == name:
-                    self._drive(vm, drive)
-            for interface in self.manuscript.all("VIF").values():
-                if interface["VM"] == name:
-                    self._interface(vm, interface)
+            with self.pool.db.change():
+                self._machine(name, record)
+
+    def _machine(self, name: str, record: Record) -> None:
+        if self.restore:
+            self._make_room(record)
+        vm = self._vm(record)
+        self.vms.append(vm)
+        for drive in self.manuscript.all("VBD").values():
+            if drive["VM"] == name:
+                self._drive(vm, drive)
+        for interface in self.manuscript.all("VIF").values():
+            if interface["VM"] == name:
+                self._interface(vm, interface)
 
     def undo(self) -> None:
         """Remove what was made, the last first."""
@@ -127,7 +135,7 @@ class Restorer:
         fields = {**record, **{name: [] for name in _LINKS}, **dict.fromkeys(_NOWHERE, NULL)}
         fields.update(power_state="Halted", domid=-1, is_a_snapshot=False, snapshot_time=EPOCH)
         fields.update(current_operations={self.task: "import"}, affinity=self._host(record["affinity"]))
-        fields["metrics"] = pool.db.create("VM_metrics", {"install_time": now()})
+        fields["metrics"] = pool.db.create("VM_metrics", {"install_time": pool.clock.now()})
         if not self.restore:
             fields["uuid"] = ""
             fields["other_config"] = {**record["other_config"], "mac_seed": str(uuids.uuid4())}
@@ -145,6 +153,8 @@ class Restorer:
         if drive["type"] == "CD":
             fields["VDI"] = self._iso(drive)
             fields["empty"] = fields["VDI"] == NULL
+        elif self.existing is not None and drive["VDI"] not in self.existing:
+            return
         elif not drive["empty"]:
             fields["VDI"] = self._disk(drive["VDI"])
         self.pool.db.create("VBD", fields)
@@ -160,6 +170,8 @@ class Restorer:
         return discs[0] if discs else NULL
 
     def _disk(self, name: str) -> str:
+        if self.existing is not None:
+            return self.existing[name]
         if name not in self.disks:
             record = self.manuscript.get("VDI", name)
             fields = {one: record[one] for one in _OF_A_DISK} | {"SR": self.repository}

@@ -12,7 +12,7 @@ EPOCH = "19700101T00:00:00Z"
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """A wire type: `kind` is string, int, float, bool, datetime, enum, ref, set, map, void or record.
+    """A wire type: `kind` is string, int, i4, float, bool, datetime, enum, ref, set, map, struct, void or record.
 
     `name` is the enumeration's or the class's, `items` the type of a set's items or a map's values, `keys` of its keys.
     """
@@ -21,6 +21,14 @@ class Type:
     name: str = ""
     items: "Type | None" = None
     keys: "Type | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A value with a type of its own, where the declared one leaves it open: the members of an event."""
+
+    value: object
+    type: Type
 
 
 @dataclass(frozen=True, slots=True)

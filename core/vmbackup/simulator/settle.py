@@ -38,4 +38,8 @@ def _neighbours(db: Database, touched: Touched) -> set[tuple[str, str]]:
             found.update(("VM", db.get("VBD", vbd)["VM"]) for vbd in record["VBDs"])
         elif cls == "VM_guest_metrics":
             found.update(("VM", vm) for vm in db.find("VM", guest_metrics=ref))
+        elif cls == "VM_metrics":
+            found.update(("VM", vm) for vm in db.find("VM", metrics=ref))
+        elif cls == "pool":  # an upgrade that is under way forbids operations on every VM
+            found.update(("VM", vm) for vm in db.table("VM"))
     return found

@@ -6,25 +6,33 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from vmbackup.simulator import certificate, inhabitants
+from vmbackup.simulator import host_records, inhabitants
+from vmbackup.simulator.clock import Clock
 from vmbackup.simulator.database import Record
 from vmbackup.simulator.disks import DiskSpec
 from vmbackup.simulator.faults import Faults
-from vmbackup.simulator.founding import found, recover
+from vmbackup.simulator.fleet import Fleet
+from vmbackup.simulator.founding import found, recover, repository
+from vmbackup.simulator.garbage import Collector
+from vmbackup.simulator.hosts import Host
 from vmbackup.simulator.journal import Journal
-from vmbackup.simulator.pool import Checksum, Pool, Settings
-from vmbackup.simulator.schema import NULL
-from vmbackup.simulator.server import Server
+from vmbackup.simulator.mending import mend
+from vmbackup.simulator.pool import Pool, Settings
+from vmbackup.simulator.profiles import PROFILES, Blocks, Checksum
+from vmbackup.simulator.schema import MODEL, NULL
+from vmbackup.simulator.sessions import Sessions
+from vmbackup.simulator.users import Role, User
 
-_HOSTNAME = "xcp-simulated"
 _GIB = 1 << 30
 
 
 class Simulator:
-    """A XenServer pool of one host in this process, with its records and disks under the folder `data`.
+    """A XenServer pool in this process, with its records and disks under the folder `data`.
 
     A context manager: it listens inside the block, on IPv4 loopback unless told otherwise, and closes every socket and
     thread at its end. What the folder holds from an earlier time is there again; sessions and tasks are not.
+    A new pool gets so many `hosts`: the coordinator at `address`, the others at those that follow, all on one port.
+    `profile` is the product (`PROFILES`): `checksum` and `blocks` are as it has them unless given.
     Times are in seconds; `Settings` in `pool.py` says what the other arguments mean.
     """
 
@@ -37,55 +45,85 @@ class Simulator:
         tls: bool = True,
         username: str = "root",
         password: str = "simulated",  # noqa: S107  the password of a pool that does not exist
-        checksum: Checksum = "xxhash",
+        hosts: int = 1,
+        profile: str = "xcpng83",
+        checksum: Checksum | None = None,
+        blocks: Blocks | None = None,
         keepalive_seconds: float = 5.0,
         keepalive_blocks: frozenset[int] = frozenset(),
         retry_seconds: float = 2.0,
+        coalesce_seconds: float | None = 0.0,
         progress_seconds: float = 1.0,
         first_ref: int = 94,
     ) -> None:
         data.mkdir(parents=True, exist_ok=True)
-        self._data = data
-        self._address = (address, port)
-        self._tls = tls
-        self._server: Server | None = None
+        product = PROFILES[profile]
         settings = Settings(
             username=username,
             password=password,
-            checksum=checksum,
+            profile=product,
+            checksum=checksum or product.checksum,
+            blocks=blocks or product.blocks,
             keepalive_seconds=keepalive_seconds,
             keepalive_blocks=keepalive_blocks,
             retry_seconds=retry_seconds,
+            coalesce_seconds=coalesce_seconds,
             progress_seconds=progress_seconds,
             first_ref=first_ref,
         )
         self._pool = Pool.open(data / "disks", settings)
         self._journal = Journal(self._pool.db, data)
         self.fresh = not self._journal.load()
+        self._pool.history.adopt(MODEL.classes)
+        here = "127.0.0.1" if address == "0.0.0.0" else address  # noqa: S104  compared, not bound
+        addresses = host_records.addresses(here, hosts if self.fresh else len(self._pool.db.table("host")))
         if self.fresh:
-            found(self._pool)
+            found(self._pool, addresses)
         else:
-            recover(self._pool)
+            recover(self._pool, addresses)
+        mend(self._pool.db, self._pool.disks)
+        self._fleet = Fleet(self._pool, data, (address, port), tls=tls)
+        collector = Collector(self._pool)
+        self._pool.clock.moved = collector.collect
+        self._pool.start(collector.run, "garbage collection")
         self._journal.start()
 
     @property
     def url(self) -> str:
-        """The pool's address. Raises RuntimeError unless it listens."""
-        if self._server is None:
+        """The coordinator's address. Raises RuntimeError unless it listens."""
+        if not self.coordinator.url:
             raise RuntimeError("the simulator does not listen")
-        return f"{'https' if self._tls else 'http'}://{self._address[0]}:{self._server.port}"
+        return self.coordinator.url
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """The pool's hosts, the first coordinator first, whoever leads the pool now."""
+        return self._fleet.hosts
+
+    @property
+    def coordinator(self) -> Host:
+        """The host that leads the pool at this moment."""
+        return self._fleet.coordinator
 
     @property
     def certificate(self) -> Path:
-        """The PEM file with the certificate (and its key); made when it is first needed, then kept."""
-        path = self._data / "host.pem"
-        certificate.ensure_certificate(path, _HOSTNAME)
-        return path
+        """The PEM file with the coordinator's certificate (and its key)."""
+        return self.coordinator.certificate
 
     @property
     def fingerprint(self) -> str:
-        """The SHA-256 of the certificate: upper-case hex with colons."""
-        return certificate.fingerprint(self.certificate)
+        """The SHA-256 of the coordinator's certificate: upper-case hex with colons."""
+        return self.coordinator.fingerprint
+
+    @property
+    def clock(self) -> Clock:
+        """The pool's clock; `advance` lets sessions and tasks grow old."""
+        return self._pool.clock
+
+    @property
+    def sessions(self) -> Sessions:
+        """The pool's sessions; `expire_all` throws everybody out."""
+        return self._pool.sessions
 
     @property
     def username(self) -> str:
@@ -104,15 +142,12 @@ class Simulator:
 
     def start(self) -> None:
         """Listen. Raises OSError when the port is taken."""
-        context = certificate.server_context(self.certificate) if self._tls else None
-        self._server = Server(self._pool, self._address, context)
+        self._fleet.listen()
 
     def stop(self) -> None:
         """Close every connection, wait for all threads, and keep the records."""
         self._pool.stopping.set()
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        self._fleet.close()
         self._pool.close()
         self._journal.close()
 
@@ -142,12 +177,15 @@ class Simulator:
         cd: bool = True,
         networks: int = 1,
         other_config: Mapping[str, str] | None = None,
+        sr: str = "",
     ) -> str:
-        """Make a VM with its disks on the default repository, interfaces, and a CD drive without a disc.
+        """Make a VM with its disks, interfaces, and a CD drive without a disc; running where its disks are seen.
 
-        `memory` in bytes. Returns the VM's uuid.
+        `memory` in bytes; `sr` is the uuid of the disks' repository, the pool's default unless given. Returns the VM's
+        uuid.
         """
         pool = self._pool
+        where = pool.db.by_uuid("SR", sr) if sr else pool.record["default_SR"]
         with pool.db.change():
             vm = inhabitants.add_machine(
                 pool,
@@ -161,12 +199,57 @@ class Simulator:
             for number in range(networks):
                 inhabitants.add_interface(pool, vm, number)
             for number, spec in enumerate(disks):
-                inhabitants.add_disk(pool, vm, spec, number + (number > 2))  # noqa: PLR2004  3 is the CD drive's place
+                inhabitants.add_disk(pool, vm, where, spec, number + (number > 2))  # noqa: PLR2004  3 is the CD drive's place
             if cd:
                 inhabitants.add_cd_drive(pool, vm, NULL)
             inhabitants.set_power_state(pool, vm, power_state)
             uuid: str = pool.db.get("VM", vm)["uuid"]
             return uuid
+
+    def add_sr(self, name: str, *, host: Host | None = None, shared: bool | None = None, type: str = "") -> str:  # noqa: A002  the field's name
+        """Make a storage repository that one host sees, or all of them; returns its uuid.
+
+        Local to a host unless `shared`, and of the type `ext` unless given; without a host `shared` and `nfs`.
+        """
+        together = host is None if shared is None else shared
+        refs = [one.ref for one in self.hosts if host is None or one == host]
+        kind = type or ("nfs" if together else "ext")
+        with self._pool.db.change():
+            ref = repository(self._pool.db, refs, name, kind, content="user", shared=together)
+            uuid: str = self._pool.db.get("SR", ref)["uuid"]
+            return uuid
+
+    def add_user(self, name: str, password: str, role: Role) -> None:
+        """Let somebody log in who is not root, as a user of a directory."""
+        self._pool.users[name] = User(name, password, role)
+
+    def move_coordinator(self, host: Host) -> None:
+        """Put another host at the pool's head: every connection ends, sessions and tasks are gone, records stay."""
+        self._fleet.move_coordinator(host)
+
+    def host_down(self, host: Host) -> None:
+        """Switch a host off: its connections end, new ones are refused, its tasks stay as they are."""
+        self._fleet.down(host)
+
+    def host_up(self, host: Host) -> None:
+        """Switch a host on again; what it was doing is lost, and all sessions and tasks if it is the coordinator."""
+        self._fleet.up(host)
+
+    def restart_toolstack(self, host: Host | None = None) -> None:
+        """Restart the xapi of a host, the coordinator's unless given: what it kept in memory is gone."""
+        self._fleet.restart_toolstack(host or self.coordinator)
+
+    def isolate(self, host: Host, code: str = "HOST_STILL_BOOTING", *params: str) -> None:
+        """Put a member into emergency mode: it answers every call with this error until it rejoins."""
+        self._fleet.isolate(host, code, params)
+
+    def rejoin(self, host: Host) -> None:
+        """End a member's emergency mode."""
+        self._fleet.rejoin(host)
+
+    def coalesce(self) -> int:
+        """Coalesce the chains of all disks now; gives the number of base copies that are gone."""
+        return self._pool.coalescer.run()
 
     @contextmanager
     def editing(self) -> Iterator[Pool]:

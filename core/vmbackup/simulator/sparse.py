@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 MIB = 1 << 20
+VHD_BLOCK = 2 * MIB
 ZEROS = bytes(2 * MIB)
 _PATTERN = 16 << 10  # bytes; within gzip's window, so that contents compress
 
@@ -83,6 +84,22 @@ def same(one: int, other: int, size: int) -> bool:
                 if os.pread(one, length, position) != os.pread(other, length, position):
                     return False
     return True
+
+
+def differing(one: int, other: int, size: int) -> list[int]:
+    """Give the blocks of 2 MiB, ascending and up to `size` bytes, in which two files differ; their ends are zeros."""
+    touched = {
+        block
+        for holder in (one, other)
+        for start, end in data_extents(holder, size)
+        for block in range(start // VHD_BLOCK, (end - 1) // VHD_BLOCK + 1)
+    }
+    return [block for block in sorted(touched) if _block(one, size, block) != _block(other, size, block)]
+
+
+def _block(descriptor: int, size: int, block: int) -> bytes:
+    length = min(VHD_BLOCK, size - block * VHD_BLOCK)
+    return os.pread(descriptor, length, block * VHD_BLOCK).ljust(length, b"\0")
 
 
 def _zeros(sha: "hashlib._Hash", count: int) -> None:

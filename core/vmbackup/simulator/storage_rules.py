@@ -3,9 +3,18 @@
 from vmbackup.simulator.database import Database, Record
 from vmbackup.simulator.errors import XapiError
 from vmbackup.simulator.lifecycle import in_progress
+from vmbackup.simulator.provisioning import supports
 
 _DISK_OPERATIONS = ("update", "forget", "destroy", "snapshot", "resize", "copy", "clone")
 _ATTACHED_MAY = frozenset({"snapshot", "clone", "enable_cbt", "disable_cbt", "data_destroy", "mirror", "resize_online"})
+_FEATURES = {
+    "snapshot": "VDI_SNAPSHOT",
+    "clone": "VDI_CLONE",
+    "resize": "VDI_RESIZE",
+    "destroy": "VDI_DELETE",
+    "update": "VDI_UPDATE",
+}
+_RAW = frozenset({"raw", "aio"})
 _REPOSITORY_OPERATIONS = (
     "unplug",
     "update",
@@ -37,7 +46,7 @@ def disk_refusal(db: Database, ref: str, operation: str) -> XapiError | None:
     attached = attached_drives(db, disk)
     if attached and operation not in _ATTACHED_MAY and not (operation == "copy" and _read_only(attached)):
         return XapiError("VDI_IN_USE", ref, operation)
-    if _is_iso(db, disk) and operation in {"snapshot", "clone", "resize", "destroy", "update"}:
+    if operation in _FEATURES and not _can(db, disk, operation):
         return XapiError("SR_OPERATION_NOT_SUPPORTED", disk["SR"])
     return None
 
@@ -51,9 +60,10 @@ def _read_only(drives: list[Record]) -> bool:
     return all(drive["mode"] == "RO" for drive in drives)
 
 
-def _is_iso(db: Database, disk: Record) -> bool:
-    repository = db.table("SR").get(disk["SR"])
-    return repository is not None and repository["content_type"] == "iso"
+def _can(db: Database, disk: Record, operation: str) -> bool:
+    """Say whether the disk's driver can do it, and for a raw disk, which has no chain, whether anyone could."""
+    raw = disk["sm_config"].get("vdi_type") in _RAW and operation in {"snapshot", "clone"}
+    return db.has("SR", disk["SR"]) and supports(db, disk["SR"], _FEATURES[operation]) and not raw
 
 
 def allowed_on_disk(db: Database, ref: str) -> list[str]:

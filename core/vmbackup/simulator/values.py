@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from xml.etree import ElementTree as ET
 
 from vmbackup.simulator.errors import XapiError, internal_error
-from vmbackup.simulator.schema import MODEL, Type
+from vmbackup.simulator.schema import MODEL, Type, Typed
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
@@ -36,10 +36,14 @@ def escape(text: str) -> str:
 def encode(value: object, kind: Type) -> str:
     """Write a value of a declared type as one `<value>`."""
     match value:
+        case Typed():
+            return encode(value.value, value.type)
         case bool():
             inner = f"<boolean>{int(value)}</boolean>"
         case float():
             inner = f"<double>{value:.16g}</double>"
+        case int() if kind.kind == "i4":
+            inner = f"<i4>{value}</i4>"
         case list():
             inner = _array(encode(item, kind.items or kind) for item in value)
         case dict() if kind.kind == "record":

@@ -12,6 +12,15 @@ FRONT = 3 * SECTOR  # footer copy and header
 BITMAP = b"\xff" * SECTOR
 _BAT_AT = 2048
 _DYNAMIC = 3
+_DIFFERENCING = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """What a differencing VHD says of the image that it is a difference to: the uuid in its footer, and its name."""
+
+    uuid: uuids.UUID
+    name: str
 
 
 def _checksummed(record: bytes, at: int) -> bytes:
@@ -19,8 +28,8 @@ def _checksummed(record: bytes, at: int) -> bytes:
     return record[:at] + struct.pack(">I", total) + record[at + 4 :]
 
 
-def footer(size: int) -> bytes:
-    """Write the footer of a dynamic disk of `size` bytes, with a uuid of its own each time."""
+def footer(size: int, parent: Parent | None = None) -> bytes:
+    """Write the footer of a dynamic or differencing disk of `size` bytes, with a uuid of its own each time."""
     record = struct.pack(
         ">8sIIQI4sI4sQQ4sII16sB427x",
         b"conectix",
@@ -34,12 +43,17 @@ def footer(size: int) -> bytes:
         size,
         size,
         _geometry(size),
-        _DYNAMIC,
+        _DYNAMIC if parent is None else _DIFFERENCING,
         0,  # checksum
         uuids.uuid4().bytes,
         0,
     )
     return _checksummed(record, 64)
+
+
+def misprinted(record: bytes) -> bytes:
+    """Give a footer with another checksum than its own."""
+    return record[:64] + bytes(byte ^ 0xFF for byte in record[64:68]) + record[68:]
 
 
 def _geometry(size: int) -> bytes:
@@ -62,7 +76,7 @@ def entries(size: int) -> int:
     return -(-size // BLOCK)
 
 
-def front(size: int, blocks: Sequence[int], tail: bytes) -> bytes:
+def front(size: int, blocks: Sequence[int], tail: bytes, parent: Parent | None = None) -> bytes:
     """Write all that stands before the first block: footer copy, header, and the BAT of the ascending `blocks`."""
     count = entries(size)
     header = struct.pack(
@@ -73,9 +87,9 @@ def front(size: int, blocks: Sequence[int], tail: bytes) -> bytes:
         0x00010000,
         count,
         BLOCK,
-        b"",
+        parent.uuid.bytes if parent else b"",
         0,
-        b"",
+        parent.name.encode("utf-16-be")[:510] if parent else b"",
     )
     table = [UNUSED] * count
     data_at = (_BAT_AT + _table_size(count)) // SECTOR
@@ -100,7 +114,8 @@ class Layout:
 def parse_front(head: bytes) -> tuple[int, int]:
     """Read footer copy and header (1536 bytes); gives the size and how many bytes follow up to the first block.
 
-    Raises ValueError for what is no dynamic VHD of 2 MiB blocks with its BAT at 2048.
+    Other programs leave no sector between header and BAT. Raises ValueError for what is no dynamic VHD of 2 MiB blocks
+    whose BAT follows the header and is no longer than the disk asks for.
     """
     if head[:8] != b"conectix" or head[SECTOR : SECTOR + 8] != b"cxsparse":
         raise ValueError("no VHD")
@@ -108,14 +123,16 @@ def parse_front(head: bytes) -> tuple[int, int]:
         raise ValueError("the footer's checksum is wrong")
     size, kind = struct.unpack_from(">Q", head, 48)[0], struct.unpack_from(">I", head, 60)[0]
     table_at, _, count, block = struct.unpack_from(">QIII", head, SECTOR + 16)
-    if kind != _DYNAMIC or table_at != _BAT_AT or block != BLOCK or count < entries(size):
+    if kind != _DYNAMIC or table_at not in {FRONT, _BAT_AT} or block != BLOCK or count < entries(size):
         raise ValueError("no dynamic VHD of 2 MiB blocks")
-    return size, _BAT_AT - len(head) + _table_size(count)
+    if _table_size(count) != _table_size(entries(size)):
+        raise ValueError("the BAT is longer than the disk asks for")
+    return size, table_at - len(head) + _table_size(count)
 
 
 def parse_table(size: int, rest: bytes) -> Layout:
     """Read what stands between header and first block. Raises ValueError when the blocks are not packed."""
-    table = struct.unpack_from(f">{entries(size)}I", rest, SECTOR)
+    table = struct.unpack_from(f">{entries(size)}I", rest, len(rest) - _table_size(entries(size)))
     used = sorted((sector, block) for block, sector in enumerate(table) if sector != UNUSED)
     start = (FRONT + len(rest)) // SECTOR
     if [sector for sector, _ in used] != [start + i * (BLOCK // SECTOR + 1) for i in range(len(used))]:

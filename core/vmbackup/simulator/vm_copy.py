@@ -1,10 +1,9 @@
 """What a snapshot of a VM takes over from it (xapi_vm_clone.ml)."""
 
 import secrets
+from collections.abc import Mapping
 
-from vmbackup.simulator.clock import now
 from vmbackup.simulator.database import Database, Record
-from vmbackup.simulator.pool import Pool
 from vmbackup.simulator.schema import NULL
 
 _FRESH = ("uuid", "allowed_operations", "current_operations")
@@ -32,22 +31,7 @@ _NOWHERE = (
 _NOT_COPIED = frozenset({"default_template", "xensource_internal"})
 
 
-def sees_all_disks(pool: Pool, vm: str) -> bool:
-    """Say whether the coordinator sees the repository of every VDI of a VM, that of an inserted ISO too."""
-    db = pool.db
-    with db.changed:
-        drives = [db.get("VBD", vbd) for vbd in db.get("VM", vm)["VBDs"]]
-        disks = [db.get("VDI", drive["VDI"]) for drive in drives if not drive["empty"]]
-        return all(sees(pool, disk["SR"]) for disk in disks)
-
-
-def sees(pool: Pool, repository: str) -> bool:
-    """Say whether the coordinator has an attached PBD of the repository."""
-    plugged = pool.db.find("PBD", SR=repository, host=pool.record["master"], currently_attached=True)
-    return bool(plugged)
-
-
-def snapshot_fields(db: Database, vm: str, name: str) -> Record:
+def snapshot_fields(db: Database, vm: str, name: str, now: str) -> Record:
     """Give the fields of a snapshot's record; its metrics are made with it."""
     source = db.get("VM", vm)
     kept = {key: value for key, value in source.items() if key not in _FRESH}
@@ -59,7 +43,7 @@ def snapshot_fields(db: Database, vm: str, name: str) -> Record:
         "is_default_template": False,
         "is_a_snapshot": True,
         "snapshot_of": vm,
-        "snapshot_time": now(),
+        "snapshot_time": now,
         "snapshot_info": {
             "power-state-at-snapshot": source["power_state"],
             "disk-snapshot-type": "crash_consistent",
@@ -101,6 +85,20 @@ def copy_interface(db: Database, vif: str, vm: str) -> str:
     """Copy an interface to a snapshot, with the same MAC."""
     kept = {key: value for key, value in db.get("VIF", vif).items() if key not in _FRESH}
     return db.create("VIF", {**kept, "VM": vm, "currently_attached": False})
+
+
+def copy_belongings(db: Database, vm: str, made: str, disks: Mapping[str, str]) -> None:
+    """Copy a VM's drives (those of which `disks` knows the VDI), interfaces, GPUs and TPMs to a copy of it."""
+    source = db.get("VM", vm)
+    for vbd in source["VBDs"]:
+        if vbd in disks:
+            copy_drive(db, vbd, made, disks[vbd])
+    for vif in source["VIFs"]:
+        copy_interface(db, vif, made)
+    for cls, name in (("VGPU", "VGPUs"), ("VTPM", "VTPMs")):
+        for ref in source[name]:
+            kept = {key: value for key, value in db.get(cls, ref).items() if key not in _FRESH}
+            db.create(cls, {**kept, "VM": made} | ({"currently_attached": False} if cls == "VGPU" else {}))
 
 
 def s_expression(value: object) -> str:

@@ -7,28 +7,82 @@ import ssl
 import struct
 import threading
 from collections.abc import Sequence
+from typing import Literal
 
-from vmbackup.simulator.http import HEAD_LIMIT, Refused, simple
+from vmbackup.simulator.http import Refused, simple
 
 _HEADER_SECONDS = 10.0
 _PIECE = 256 << 10
+_TLS_ALERT = b"\x15"  # the type of the record with which a peer says goodbye
 
 
 class PeerGone(ConnectionError):
     """The other side is gone, or the server is stopping."""
 
 
-class Wire:
-    """A connection, plain or TLS, used by one thread; `abort` may be called by any."""
+class HostDied(Exception):
+    """The host goes away by a rule; see `faults.Outage` for the arguments."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, seconds: float | None, connections: Literal["reset", "silent"]) -> None:
+        super().__init__(seconds, connections)
+        self.seconds = seconds
+        self.connections = connections
+
+
+class Wire:
+    """A connection, plain or TLS, used by one thread; `abort`, `fall_silent` and `doom` may be called by any."""
+
+    def __init__(self, connection: socket.socket, head_limit: int | None) -> None:
         self._socket = connection
+        self._head_limit = head_limit
         self._buffer = bytearray()
         self._closing = threading.Lock()
         self._open = True
+        self._doomed = False
+        self._heard = threading.Event()
+        self._heard.set()
+
+    @property
+    def encrypted(self) -> bool:
+        """Say whether this is TLS."""
+        return isinstance(self._socket, ssl.SSLSocket)
+
+    @property
+    def local_name(self) -> str:
+        """Give the address and port at this end."""
+        address, port = self._socket.getsockname()[:2]
+        return f"{address}:{port}"
+
+    def peer_is_gone(self) -> bool:
+        """Say whether the other side ended the connection (and nothing that it sent before is still to be read)."""
+        try:
+            readable, _, _ = select.select([self._socket], [], [], 0)
+            first = socket.socket.recv(self._socket, 1, socket.MSG_PEEK) if readable else None
+        except (OSError, ValueError):
+            return True
+        return first == b"" or (self.encrypted and first == _TLS_ALERT)
+
+    def fall_silent(self) -> None:
+        """Let nothing through any more, until the connection is doomed or aborted."""
+        self._heard.clear()
+
+    def doom(self) -> None:
+        """Have the connection reset by its thread, which is woken where it waits."""
+        self._doomed = True
+        self._heard.set()
+        with self._closing, contextlib.suppress(OSError):
+            if self._open:
+                socket.socket.shutdown(self._socket, socket.SHUT_RD)
+
+    def _pass(self) -> None:
+        """Wait while the connection is silent. Raises PeerGone when it is doomed."""
+        self._heard.wait()
+        if self._doomed:
+            raise PeerGone("the host is gone")
 
     def handshake(self) -> None:
         """Shake hands, if this is TLS. Raises OSError."""
+        self._pass()
         if isinstance(self._socket, ssl.SSLSocket):
             self._socket.settimeout(_HEADER_SECONDS)
             self._socket.do_handshake()
@@ -37,18 +91,19 @@ class Wire:
     def read_head(self) -> bytes | None:
         """Read a request's head up to its blank line; None when the peer closed. Raises Refused (408, 431)."""
         while (end := self._buffer.find(b"\r\n\r\n")) < 0:
-            if len(self._buffer) > HEAD_LIMIT:
+            if self._head_limit is not None and len(self._buffer) > self._head_limit:
                 break
             self._socket.settimeout(_HEADER_SECONDS if self._buffer else None)
             try:
                 piece = self._socket.recv(4096)
             except TimeoutError:
                 raise Refused(simple("1.1", "408 Request Timeout", "")) from None
+            self._pass()
             if not piece:
                 return None
             self._buffer += piece
         self._socket.settimeout(None)
-        if not 0 <= end <= HEAD_LIMIT - 4:
+        if end < 0 or (self._head_limit is not None and end > self._head_limit - 4):
             raise Refused(simple("1.1", "431 Request Header Fields Too Large", ""))
         head = bytes(self._buffer[:end])
         del self._buffer[: end + 4]
@@ -58,9 +113,11 @@ class Wire:
         """Read at most `count` bytes, none at the end of the stream. Raises PeerGone."""
         if not self._buffer:
             try:
-                return self._socket.recv(min(count, _PIECE))
+                received = self._socket.recv(min(count, _PIECE))
             except (OSError, ValueError) as error:
                 raise PeerGone(str(error)) from error
+            self._pass()
+            return received
         piece = bytes(self._buffer[:count])
         del self._buffer[:count]
         return piece
@@ -78,6 +135,7 @@ class Wire:
 
     def write(self, parts: Sequence[bytes | memoryview]) -> None:
         """Send all parts. Raises PeerGone."""
+        self._pass()
         try:
             self._send(parts)
         except (OSError, ValueError) as error:
@@ -95,7 +153,11 @@ class Wire:
             sent = max(0, sent - len(part))
 
     def close(self) -> None:
-        """End the connection in good order: close_notify under TLS, then FIN."""
+        """End the connection in good order: close_notify under TLS, then FIN. A doomed one is reset."""
+        self._heard.wait()
+        if self._doomed:
+            self.reset()
+            return
         with self._closing:
             if not self._open:
                 return
@@ -122,6 +184,8 @@ class Wire:
 
     def abort(self) -> None:
         """Wake the thread that waits in this connection, from another one; it then ends by itself."""
+        self._doomed = self._doomed or not self._heard.is_set()
+        self._heard.set()
         with self._closing, contextlib.suppress(OSError):
             if self._open:
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)

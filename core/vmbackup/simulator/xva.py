@@ -6,7 +6,7 @@ from typing import Protocol
 
 import xxhash
 
-from vmbackup.simulator.pool import Checksum
+from vmbackup.simulator.profiles import Checksum
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
@@ -43,10 +43,12 @@ _DIGESTS: dict[Checksum, tuple[str, Callable[[bytes | memoryview], bytes]]] = {
 }
 
 
-def write_chunk(sink: Sink, folder: str, number: int, data: bytes | memoryview, checksum: Checksum) -> None:
-    """Write a chunk of a disk and the member with its checksum."""
+def write_chunk(
+    sink: Sink, folder: str, number: int, data: bytes | memoryview, checksum: Checksum, *, misprint: bool = False
+) -> None:
+    """Write a chunk of a disk and the member with its checksum, or with that of other data as a misprint."""
     suffix, digest = _DIGESTS[checksum]
     name = f"{folder}/{number:08d}"
-    text = digest(data)
+    text = digest(b"something else") if misprint else digest(data)
     tail = padding(len(data)) + member_header(name + suffix, len(text)) + text + padding(len(text))
     sink.write([member_header(name, len(data)), data, tail])

@@ -5,6 +5,7 @@ import ssl
 import time
 import xmlrpc.client
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -33,13 +34,23 @@ class Reply:
 class Client:
     """Logs in and speaks RPC and HTTP, a connection for each request."""
 
-    def __init__(self, sim: Simulator, *, tls: bool = False) -> None:
-        split = urlsplit(sim.url)
-        assert split.hostname is not None
-        assert split.port is not None
-        self.address = (split.hostname, split.port)
+    def __init__(
+        self,
+        sim: Simulator,
+        *,
+        tls: bool = False,
+        user: tuple[str, str] = ("root", "simulated"),
+        originator: str = "tests",
+    ) -> None:
+        self.address = _address(sim.url)
         self.context = ssl.create_default_context(cafile=sim.certificate) if tls else None
-        self.session = self.bare("session.login_with_password", "root", "simulated", "1.0", "tests")
+        self.session = self.bare("session.login_with_password", *user, "1.0", originator)
+
+    def at(self, url: str) -> "Client":
+        """Give a client with the same session that asks another host."""
+        other = copy(self)
+        other.address = _address(url)
+        return other
 
     def connect(self) -> socket.socket:
         raw = socket.create_connection(self.address, timeout=20)
@@ -120,6 +131,13 @@ class Client:
         task = self.task()
         reply = self.get("/export", session_id=self.session, task_id=task, ref=vm, **query)
         return reply, self.wait(task)
+
+
+def _address(url: str) -> tuple[str, int]:
+    split = urlsplit(url)
+    assert split.hostname is not None
+    assert split.port is not None
+    return split.hostname, split.port
 
 
 def _target(path: str, query: Mapping[str, str]) -> str:

@@ -1,3 +1,5 @@
+import threading
+import time
 import xmlrpc.client
 
 import pytest
@@ -97,3 +99,54 @@ def test_text_that_is_not_utf_8_is_an_invalid_value(xapi: Client) -> None:
 def test_a_string_where_a_boolean_is_due_is_an_internal_error(sim: Simulator, xapi: Client) -> None:
     vm = xapi.vm(sim.add_vm("a"))
     assert refused(xapi, "VM.set_is_a_template", vm, "false")[0] == "INTERNAL_ERROR"
+
+
+def ask(xapi: Client, headers: str, method: str, *params: str) -> tuple[str, bytes]:
+    """Call with more headers; gives the status and the body."""
+    body = xmlrpc.client.dumps((xapi.session, *params), method).encode()
+    reply = xapi.send(f"POST / HTTP/1.0\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode() + body)
+    return reply.status, reply.body
+
+
+def test_a_call_uses_the_task_that_a_header_names(sim: Simulator, xapi: Client) -> None:
+    vm = xapi.vm(sim.add_vm("a"))
+    task = xapi.task()
+    with sim.editing() as pool:
+        pool.db.set("VM", vm, current_operations={"somebody": "export"})
+    releasing = threading.Timer(0.1, lambda: _release(sim, vm))
+    releasing.start()
+    ask(xapi, f"task-id: {task}\r\nX-Http-Other-Config-Reason: A test\r\n", "VM.snapshot", vm, "s")
+    releasing.join()
+    assert len(xapi("VM.get_snapshots", vm)) == 1
+    record = xapi("task.get_record", task)
+    assert record["status"] == "pending"  # whoever lent it completes it
+    assert record["other_config"] == {"http:reason": "A test"}
+    body = ask(xapi, f"task-id: {NOWHERE}\r\n", "VM.get_all")[1]
+    assert b"<value>HANDLE_INVALID</value><value>task</value>" in body
+
+
+def _release(sim: Simulator, vm: str) -> None:
+    with sim.editing() as pool:
+        pool.db.set("VM", vm, current_operations={})
+
+
+def test_a_cancelled_task_of_a_header_ends_its_call(sim: Simulator, xapi: Client) -> None:
+    vm = xapi.vm(sim.add_vm("a", power_state="Halted"))
+    task = xapi.task()
+    with sim.editing() as pool:
+        pool.db.set("VM", vm, current_operations={"somebody": "export"})
+    xapi("task.cancel", task)
+    assert b"<value>TASK_CANCELLED</value>" in ask(xapi, f"task-id: {task}\r\n", "VM.destroy", vm)[1]
+
+
+def test_an_async_call_under_a_lent_task_gives_it_back(sim: Simulator, xapi: Client) -> None:
+    vm = xapi.vm(sim.add_vm("a"))
+    task = xapi.task()
+    assert task.encode() in ask(xapi, f"task-id: {task}\r\n", "Async.VM.snapshot", vm, "s")[1]
+    deadline = time.monotonic() + 5
+    while not xapi("VM.get_snapshots", vm):
+        assert time.monotonic() < deadline
+    assert xapi("task.get_status", task) == "pending"
+    body = ask(xapi, "X-Http-Other-Config-Who: xe\r\n", "Async.VM.snapshot", vm, "t")[1]
+    (own,) = [ref for ref in xapi("task.get_all") if ref != task and ref.encode() in body]
+    assert xapi.wait(own)["other_config"] == {"http:who": "xe"}

@@ -66,6 +66,30 @@ def test_the_binding_logs_in_again_when_its_session_is_gone(pool: Simulator, ses
     assert len(session.xenapi.host.get_all()) == 1
 
 
+def test_an_event_loop_of_the_binding_follows_the_pool(pool: Simulator, session: XenAPI.Session) -> None:
+    vm = session.xenapi.VM.get_by_uuid(pool.add_vm("web", [DiskSpec(1 << 20)]))
+    output = session.xenapi.event_from(["*"], "", 0.0)
+    names = {event["snapshot"]["name_label"] for event in output["events"] if event["class"] == "vm"}
+    assert "web" in names
+    task = session.xenapi.Async.VM.snapshot(vm, "a snapshot")
+    told: list[tuple[str, str, str | None]] = []
+    while not any(ref == task and status == "success" for _, ref, status in told):
+        output = session.xenapi.event_from(["VM", f"task/{task}"], output["token"], 10.0)
+        told += [(event["operation"], event["ref"], event["snapshot"].get("status")) for event in output["events"]]
+    (snap,) = session.xenapi.VM.get_snapshots(vm)
+    assert {(operation, ref) for operation, ref, _ in told} >= {("add", snap), ("mod", vm)}
+
+
+def test_an_old_event_loop_of_the_binding_registers_first(pool: Simulator, session: XenAPI.Session) -> None:
+    vm = session.xenapi.VM.get_by_uuid(pool.add_vm("web"))
+    session.xenapi.event.register(["VM"])
+    session.xenapi.VM.add_tags(vm, "a tag")
+    (event,) = session.xenapi.event.next()
+    assert (event["class"], event["operation"], event["ref"]) == ("vm", "mod", vm)
+    assert event["snapshot"]["tags"] == ["a tag"]
+    session.xenapi.event.unregister(["VM"])
+
+
 def test_the_certificate_is_the_one_that_is_announced(tmp_path: Path) -> None:
     with Simulator(tmp_path) as sim:
         port = int(sim.url.rsplit(":", 1)[1])

@@ -9,7 +9,7 @@ import pytest
 
 from vmbackup.simulator import xva
 from vmbackup.simulator.chunks import Silence, chunks
-from vmbackup.simulator.pool import Checksum
+from vmbackup.simulator.profiles import Checksum
 
 MIB = 1 << 20
 SIZE = 3_670_016

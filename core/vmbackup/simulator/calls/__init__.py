@@ -1,6 +1,24 @@
 """The calls of the simulated pool, a module for each class; `ALL` has every one by its name, `Class.method`."""
 
-from vmbackup.simulator.calls import accessors, drives, interfaces, sessions, storage, tasks, vm_power, vms
+from vmbackup.simulator.calls import (
+    accessors,
+    discs,
+    disk_copies,
+    drives,
+    empty_classes,
+    events,
+    interfaces,
+    messages,
+    pools,
+    sessions,
+    storage,
+    tasks,
+    vm_copies,
+    vm_power,
+    vm_revert,
+    vm_states,
+    vms,
+)
 from vmbackup.simulator.calls.table import Call
 
 _TABLES = (
@@ -9,9 +27,18 @@ _TABLES = (
     tasks.TABLE,
     vms.TABLE,
     vm_power.TABLE,
+    vm_states.TABLE,
+    vm_copies.TABLE,
+    vm_revert.TABLE,
     storage.TABLE,
+    disk_copies.TABLE,
     drives.TABLE,
+    discs.TABLE,
     interfaces.TABLE,
+    events.TABLE,
+    messages.TABLE,
+    pools.TABLE,
+    empty_classes.TABLE,
 )
 
 ALL: dict[str, Call] = {name: call for table in _TABLES for name, call in table.calls.items()}

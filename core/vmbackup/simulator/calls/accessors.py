@@ -3,8 +3,10 @@
 from typing import Final
 
 from vmbackup.simulator.calls.table import Context, Table
+from vmbackup.simulator.columns import columns
 from vmbackup.simulator.database import Record
 from vmbackup.simulator.errors import XapiError
+from vmbackup.simulator.expressions import compile_expression
 from vmbackup.simulator.schema import MODEL, Field, Type
 
 TABLE: Final = Table()
@@ -13,8 +15,9 @@ TABLE: Final = Table()
 _SET_BY_MESSAGE = {
     "VM": (
         "HVM_boot_policy HVM_shadow_multiplier NVRAM VCPUs_at_startup VCPUs_max actions_after_crash bios_strings"
-        " domain_type ha_restart_priority memory_dynamic_max memory_dynamic_min memory_static_max memory_static_min"
-        " order shutdown_delay start_delay"
+        " domain_type ha_always_run ha_restart_priority has_vendor_device"
+        " memory_dynamic_max memory_dynamic_min memory_static_max memory_static_min"
+        " appliance order shutdown_delay snapshot_schedule start_delay suspend_VDI"
     ),
     "VDI": "name_label name_description sharable read_only on_boot",
     "SR": "name_label name_description physical_size",
@@ -56,6 +59,11 @@ def _readers(cls: str, fields: dict[str, Field]) -> None:
     @TABLE.call(f"{cls}.get_all_records", result=f"{cls} ref->record {cls} map")
     def get_all_records(context: Context) -> dict[str, Record]:
         return context.pool.db.copy(cls)
+
+    @TABLE.call(f"{cls}.get_all_records_where", "string", result=f"{cls} ref->record {cls} map")
+    def get_all_records_where(context: Context, expression: str) -> dict[str, Record]:
+        wanted = compile_expression(expression)
+        return {ref: record for ref, record in context.pool.db.copy(cls).items() if wanted(columns(ref, record))}
 
     if "name_label" in fields:
 

@@ -3,40 +3,30 @@
 import uuid as uuids
 from typing import Final
 
+from vmbackup.simulator.branching import assert_can_branch, branch
 from vmbackup.simulator.calls.records import constructor
 from vmbackup.simulator.calls.table import Context, Table, optional
-from vmbackup.simulator.clock import now
 from vmbackup.simulator.database import Database, Record
 from vmbackup.simulator.disks import DiskSpec
 from vmbackup.simulator.errors import XapiError
 from vmbackup.simulator.operations import holding
 from vmbackup.simulator.pool import Pool
+from vmbackup.simulator.provisioning import account, assert_room, occupied, when_made
 
 TABLE: Final = Table()
-_COPIED = [
-    "name_label",
-    "name_description",
-    "SR",
-    "virtual_size",
-    "type",
-    "sharable",
-    "read_only",
-    "other_config",
-    "xenstore_data",
-    "sm_config",
-    "tags",
-    "cbt_enabled",
-    "on_boot",
-]
 
 
 def new_disk(pool: Pool, fields: Record, spec: DiskSpec) -> str:
-    """Make a VDI with its file."""
+    """Make a VDI with its file. Raises XapiError when it does not fit into its repository."""
     uuid = fields.get("uuid") or str(uuids.uuid4())
+    db = pool.db
+    assert_room(db, fields["SR"], when_made(db, fields["SR"], spec.size))
     pool.disks.make(uuid, spec)
-    used = pool.disks.path(uuid).stat().st_blocks * 512
-    common = {"uuid": uuid, "location": uuid, "managed": True, "physical_utilisation": used}
-    return pool.db.create("VDI", {**fields, **common})
+    with db.change():
+        vdi = db.create("VDI", {**fields, "uuid": uuid, "location": uuid, "managed": True})
+        db.set("VDI", vdi, physical_utilisation=occupied(db, pool.disks, db.get("VDI", vdi)))
+        account(db, fields["SR"])
+    return vdi
 
 
 def assert_plugged(db: Database, repository: str) -> None:
@@ -69,12 +59,11 @@ def take_snapshot(context: Context, vdi: str) -> str:
     with holding(pool, context.task, "VDI", vdi, "snapshot"):
         source = pool.db.get("VDI", vdi)
         with holding(pool, context.task, "SR", source["SR"], "vdi_snapshot"):
+            assert_can_branch(pool.db, source)
             pool.disks.snapshot(source["uuid"], uuid, source["virtual_size"])
             pool.guests.write()
-            fields = {name: source[name] for name in _COPIED}
-            own = {"uuid": uuid, "location": uuid, "managed": True, "is_a_snapshot": True, "snapshot_of": vdi}
-            used = pool.disks.path(uuid).stat().st_blocks * 512
-            return pool.db.create("VDI", {**fields, **own, "snapshot_time": now(), "physical_utilisation": used})
+            own = {"uuid": uuid, "is_a_snapshot": True, "snapshot_of": vdi, "snapshot_time": pool.clock.now()}
+            return branch(pool, vdi, own)
 
 
 @TABLE.call("VDI.snapshot", "VDI ref", optional("string->string map", {}), result="VDI ref", asynchronous=True)
@@ -90,7 +79,9 @@ def remove_disk(pool: Pool, vdi: str) -> None:
         for vbd in list(record["VBDs"]):
             pool.db.delete("VBD", vbd)
         pool.db.delete("VDI", vdi)
+        account(pool.db, record["SR"])
     pool.disks.destroy(record["uuid"])
+    pool.coalescer.wake(pool.start, pool.stopping)
 
 
 @TABLE.call("VDI.destroy", "VDI ref", asynchronous=True)
@@ -108,10 +99,10 @@ def scan(context: Context, repository: str) -> None:
     pool = context.pool
     assert_plugged(pool.db, repository)
     with holding(pool, context.task, "SR", repository, "scan"), pool.db.change():
-        total = 0
         for vdi in pool.db.get("SR", repository)["VDIs"]:
-            path = pool.disks.path(pool.db.get("VDI", vdi)["uuid"])
-            used = path.stat().st_blocks * 512 if path.exists() else 0
-            pool.db.set("VDI", vdi, physical_utilisation=used, missing=not path.exists())
-            total += used
-        pool.db.set("SR", repository, physical_utilisation=total)
+            record = pool.db.get("VDI", vdi)
+            missing = not pool.disks.path(record["uuid"]).exists()
+            used = 0 if missing else occupied(pool.db, pool.disks, record)
+            pool.db.set("VDI", vdi, physical_utilisation=used, missing=missing)
+        account(pool.db, repository)
+    pool.coalescer.wake(pool.start, pool.stopping)

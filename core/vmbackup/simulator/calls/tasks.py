@@ -11,7 +11,7 @@ TABLE: Final = Table()
 @TABLE.call("task.create", "string", "string", result="task ref")
 def create(context: Context, label: str, description: str) -> str:
     """Make a pending task that the caller will hand to an HTTP handler or complete himself."""
-    return tasks.begin(context.pool, label, description)
+    return tasks.begin(context.pool, context.session, label, description)
 
 
 @TABLE.call("task.cancel", "task ref", asynchronous=True)
@@ -33,4 +33,4 @@ def destroy(context: Context, task: str) -> None:
             flagged = {**record["current_operations"], context.task: "destroy"}
             context.pool.db.set("task", task, current_operations=flagged)
         else:
-            context.pool.db.delete("task", task)
+            tasks.remove(context.pool, task)

@@ -4,16 +4,21 @@ from typing import Final
 
 from vmbackup.simulator.calls.drives import assert_sharable
 from vmbackup.simulator.calls.table import Context, Table
-from vmbackup.simulator.clock import now
+from vmbackup.simulator.errors import XapiError
+from vmbackup.simulator.memory import discard_memory
 from vmbackup.simulator.operations import holding
 from vmbackup.simulator.pool import Pool
 from vmbackup.simulator.schema import NULL
+from vmbackup.simulator.visibility import home
 
 TABLE: Final = Table()
 
 
 def power_on(pool: Pool, vm: str) -> None:
-    """Attach what the VM has and give it a host, a domain and running guest tools."""
+    """Attach what the VM has and give it a host, a domain and running guest tools.
+
+    Raises XapiError `NO_HOSTS_AVAILABLE` when no host sees all its storage.
+    """
     db = pool.db
     with db.change():
         record = db.get("VM", vm)
@@ -24,13 +29,13 @@ def power_on(pool: Pool, vm: str) -> None:
         if not db.has("VM_metrics", record["metrics"]):
             db.set("VM", vm, metrics=db.create("VM_metrics", {"memory_actual": record["memory_static_max"]}))
         if not db.has("VM_guest_metrics", record["guest_metrics"]):
-            db.set("VM", vm, guest_metrics=db.create("VM_guest_metrics", guest_facts()))
+            db.set("VM", vm, guest_metrics=db.create("VM_guest_metrics", guest_facts(pool.clock.now())))
         domain = 1 + max((one["domid"] for one in db.table("VM").values()), default=0)
-        db.set("VM_metrics", record["metrics"], start_time=now(), state=["running"])
-        db.set("VM", vm, power_state="Running", resident_on=pool.record["master"], domid=domain)
+        db.set("VM_metrics", record["metrics"], start_time=pool.clock.now(), state=["running"])
+        db.set("VM", vm, power_state="Running", resident_on=home(db, vm), domid=domain)
 
 
-def guest_facts() -> dict[str, object]:
+def guest_facts(now: str) -> dict[str, object]:
     """Give what the tools inside a Linux guest report."""
     return {
         "os_version": {"name": "Debian GNU/Linux 12", "uname": "6.1.0-18-amd64", "distro": "debian", "major": "12"},
@@ -39,7 +44,7 @@ def guest_facts() -> dict[str, object]:
         "PV_drivers_detected": True,
         "networks": {"0/ip": "192.0.2.10", "0/ipv4/0": "192.0.2.10"},
         "other": {"feature-shutdown": "1", "feature-suspend": "1", "feature-reboot": "1"},
-        "last_updated": now(),
+        "last_updated": now,
         "live": True,
         "can_use_hotplug_vbd": "yes",
         "can_use_hotplug_vif": "yes",
@@ -91,3 +96,13 @@ def hard_shutdown(context: Context, vm: str) -> None:
     """Pull the plug."""
     with holding(context.pool, context.task, "VM", vm, "hard_shutdown"):
         power_off(context.pool, vm)
+        discard_memory(context.pool, vm)
+
+
+@TABLE.call("VM.shutdown", "VM ref", asynchronous=True)
+def shutdown(context: Context, vm: str) -> None:
+    """Ask the guest to shut down, and pull the plug when that cannot be."""
+    try:
+        clean_shutdown(context, vm)
+    except XapiError:
+        hard_shutdown(context, vm)

@@ -2,18 +2,19 @@
 
 from typing import Final
 
-from vmbackup.simulator import operations
+from vmbackup.simulator import messages, operations
 from vmbackup.simulator.calls.records import constructor
-from vmbackup.simulator.calls.storage import remove_disk, take_snapshot
+from vmbackup.simulator.calls.storage import take_snapshot
 from vmbackup.simulator.calls.table import Context, Table, optional
-from vmbackup.simulator.clock import now
+from vmbackup.simulator.calls.vm_copies import copied_disks
 from vmbackup.simulator.database import Record
 from vmbackup.simulator.errors import XapiError
 from vmbackup.simulator.operations import holding
 from vmbackup.simulator.pool import Pool
 from vmbackup.simulator.schema import NULL
 from vmbackup.simulator.settle import settle
-from vmbackup.simulator.vm_copy import copy_drive, copy_interface, sees_all_disks, snapshot_fields
+from vmbackup.simulator.visibility import any_seeing, repositories
+from vmbackup.simulator.vm_copy import copy_belongings, snapshot_fields
 
 TABLE: Final = Table()
 
@@ -23,7 +24,8 @@ def create(context: Context, given: Record) -> str:
     """Make a halted VM without drives and interfaces."""
     fields = constructor("VM", given)
     fields.update(power_state="Halted", suspend_VDI=NULL, domid=-1)
-    fields["metrics"] = context.pool.db.create("VM_metrics", {"install_time": now(), "last_updated": now()})
+    now = context.pool.clock.now()
+    fields["metrics"] = context.pool.db.create("VM_metrics", {"install_time": now, "last_updated": now})
     return context.pool.db.create("VM", fields)
 
 
@@ -31,41 +33,18 @@ def create(context: Context, given: Record) -> str:
 def snapshot(context: Context, vm: str, name: str, ignored: list[str]) -> str:
     """Snapshot a VM with its disks, one after another; a failure destroys those that were made."""
     db = context.pool.db
-    db.get("VM", vm)
-    if not sees_all_disks(context.pool, vm):
-        raise XapiError("NO_HOSTS_AVAILABLE")
+    any_seeing(db, repositories(db, vm))
     with holding(context.pool, context.task, "VM", vm, "snapshot"):
-        disks = _snapshot_disks(context, vm, ignored)
+        disks = copied_disks(context, vm, lambda vdi: take_snapshot(context, vdi), ignored)
         with db.change():
-            made = db.create("VM", snapshot_fields(db, vm, name))
-            for vbd in db.get("VM", vm)["VBDs"]:
-                if vbd in disks:
-                    copy_drive(db, vbd, made, disks[vbd])
-            for vif in db.get("VM", vm)["VIFs"]:
-                copy_interface(db, vif, made)
+            made = db.create("VM", snapshot_fields(db, vm, name, context.pool.clock.now()))
+            copy_belongings(db, vm, made, disks)
             db.set("VM", vm, parent=made)
+            source = db.get("VM", vm)
+            messages.post(
+                context.pool, "VM_SNAPSHOTTED", "VM", source["uuid"], f"VM '{source['name_label']}' snapshotted"
+            )
         return made
-
-
-def _snapshot_disks(context: Context, vm: str, ignored: list[str]) -> dict[str, str]:
-    """Give VBD → VDI for the snapshot's drives: copies of disks, the same ISO, or nothing."""
-    db = context.pool.db
-    disks: dict[str, str] = {}
-    try:
-        for vbd in list(db.get("VM", vm)["VBDs"]):
-            drive = db.get("VBD", vbd)
-            if drive["VDI"] in ignored:
-                continue
-            if drive["empty"] or drive["type"] == "CD":
-                disks[vbd] = drive["VDI"]
-            else:
-                disks[vbd] = take_snapshot(context, drive["VDI"])
-    except XapiError:
-        for vbd, vdi in disks.items():
-            if db.get("VBD", vbd)["type"] != "CD":
-                remove_disk(context.pool, vdi)
-        raise
-    return disks
 
 
 def remove_vm(pool: Pool, vm: str) -> None:
@@ -102,7 +81,7 @@ def set_is_a_template(context: Context, vm: str, value: bool) -> None:  # noqa: 
             raise error
         record = db.get("VM", vm)
         if not value and db.has("VM_metrics", record["metrics"]):
-            db.set("VM_metrics", record["metrics"], install_time=now())
+            db.set("VM_metrics", record["metrics"], install_time=context.pool.clock.now())
         db.set("VM", vm, is_a_template=value)
 
 

@@ -8,6 +8,7 @@ from vmbackup.simulator.handlers.export import export
 from vmbackup.simulator.handlers.export_metadata import export_metadata
 from vmbackup.simulator.handlers.export_raw import export_raw
 from vmbackup.simulator.handlers.import_ import import_vm
+from vmbackup.simulator.handlers.import_metadata import import_metadata
 from vmbackup.simulator.handlers.import_raw import import_raw
 
 ROUTES: Mapping[tuple[str, str], Callable[[Exchange], None]] = {
@@ -16,5 +17,6 @@ ROUTES: Mapping[tuple[str, str], Callable[[Exchange], None]] = {
     ("GET", "/export_raw_vdi"): export_raw,
     ("GET", "/pool/xmldbdump"): database_dump,
     ("PUT", "/import"): import_vm,
+    ("PUT", "/import_metadata"): import_metadata,
     ("PUT", "/import_raw_vdi"): import_raw,
 }

@@ -2,9 +2,25 @@
 
 from collections.abc import Sequence
 
+from vmbackup.simulator import tasks
 from vmbackup.simulator.errors import XapiError
-from vmbackup.simulator.faults import BodyHook, BodyRule, Cut, CutTarInsideFrame, ErrorInBody, Flip, Reset, TaskEnd
-from vmbackup.simulator.wire import Wire
+from vmbackup.simulator.faults import (
+    BodyHook,
+    BodyRule,
+    Cut,
+    CutTarInsideFrame,
+    ErrorInBody,
+    Flip,
+    HostDies,
+    Reset,
+    Slow,
+    Stall,
+    TaskEnd,
+    TaskEndsEarly,
+)
+from vmbackup.simulator.handlers import pace
+from vmbackup.simulator.handlers.exchange import Exchange
+from vmbackup.simulator.wire import HostDied
 from vmbackup.simulator.xva import Sink
 
 
@@ -24,31 +40,41 @@ class TarEnds(Exception):
 class Body:
     """Sends a body and does at each rule's offset what it says. After a break nothing more is sent."""
 
-    def __init__(self, wire: Wire, rules: Sequence[BodyRule]) -> None:
-        self._wire = wire
-        self._events = sorted(((_offset(rule), rule) for rule in rules if _offset(rule) >= 0), key=lambda one: one[0])
+    def __init__(self, exchange: Exchange, task: str, rules: Sequence[BodyRule]) -> None:
+        self._exchange = exchange
+        self._task = task
+        self._events = sorted(
+            ((at, rule) for rule in rules if (at := offset(rule)) is not None), key=lambda event: event[0]
+        )
+        self._pace = next((pace.Pace(exchange, rule) for rule in rules if isinstance(rule, Slow)), None)
         self._position = 0
         self._broken = False
 
     def write(self, parts: Sequence[bytes | memoryview]) -> None:
-        """Send the parts. Raises Severed, XapiError (`ErrorInBody`) and OSError."""
+        """Send the parts. Raises Severed, HostDied, XapiError (`ErrorInBody`, a cancelled stall) and OSError."""
         if not self._events:
             self._send(parts)
             return
         for part in parts:
             view = memoryview(part)
             while self._events and self._events[0][0] < self._position + len(view):
-                offset, rule = self._events.pop(0)
-                self._send([view[: offset - self._position]])
-                view = view[offset - self._position :]
-                self._position = offset
+                at, rule = self._events.pop(0)
+                self._send([view[: at - self._position]])
+                view = view[at - self._position :]
+                self._position = at
                 view = self._strike(rule, view)
             self._send([view])
             self._position += len(view)
 
     def _send(self, parts: Sequence[bytes | memoryview]) -> None:
-        if not self._broken:
-            self._wire.write(parts)
+        if self._broken:
+            return
+        if self._pace is not None:
+            for part in parts:
+                for piece in self._pace.pieces(part):
+                    self._exchange.wire.write([piece])
+            return
+        self._exchange.wire.write(parts)
 
     def _strike(self, rule: BodyRule, view: memoryview) -> memoryview:
         match rule:
@@ -58,19 +84,37 @@ class Body:
                 return view[1:]
             case BodyHook(run=run):
                 run()
-                return view
-            case Cut(task=task) | Reset(task=task):
+            case Stall():
+                pace.stall(self._exchange, self._task, rule)
+            case TaskEndsEarly():
+                tasks.succeed(self._exchange.pool, self._task)
+            case _:
                 self._broken = True
-                raise Severed(task, reset=isinstance(rule, Reset))
-        self._broken = True
-        raise XapiError("SR_BACKEND_FAILURE_200", "", "Any I/O error [opterr=simulated]", "")
+                end(rule)
+        return view
 
 
-def _offset(rule: BodyRule) -> int:
+def offset(rule: BodyRule) -> int | None:
+    """Give the offset in a body at which a rule strikes, if it strikes at one."""
     match rule:
-        case Cut(after=after) | Reset(after=after) | ErrorInBody(after=after) | BodyHook(after=after) | Flip(at=after):
-            return after
-    return -1
+        case Flip(at=at):
+            return at
+        case CutTarInsideFrame():  # counts the bytes of the tar, not of the body
+            return None
+        case BodyHook() | Cut() | ErrorInBody() | HostDies() | Reset() | Stall() | TaskEndsEarly():
+            return rule.after
+    return None
+
+
+def end(rule: BodyRule) -> None:
+    """Raise what ends a body by a rule: Severed, HostDied or XapiError."""
+    match rule:
+        case Cut(task=task) | Reset(task=task):
+            raise Severed(task, reset=isinstance(rule, Reset))
+        case HostDies(seconds=seconds, connections=connections):
+            raise HostDied(seconds, connections)
+        case ErrorInBody(code=code, params=params):
+            raise XapiError(code, *params)
 
 
 class CutTar:

@@ -1,20 +1,17 @@
 """`GET /pool/xmldbdump`: the whole database as XML, secrets and all (pool_db_backup.ml, db_xml.ml)."""
 
-import re
-
-from vmbackup.simulator import tasks
+from vmbackup.simulator.columns import columns
 from vmbackup.simulator.database import Record
 from vmbackup.simulator.handlers.body import Body
 from vmbackup.simulator.handlers.credentials import authenticated
+from vmbackup.simulator.handlers.ending import complete
 from vmbackup.simulator.handlers.exchange import Exchange
 from vmbackup.simulator.handlers.job import perform
 from vmbackup.simulator.pool import Pool
 from vmbackup.simulator.schema import MODEL
 from vmbackup.simulator.values import escape
-from vmbackup.simulator.vm_copy import s_expression
 
 _NOT_PERSISTENT = frozenset({"session", "task", "message"})
-_NAMESPACES = re.compile(r"^(name|memory|VCPUs|PV|HVM|actions|qos|API_version)_(?=[a-z])")
 _PROTECTED = str.maketrans({"%": "%%", " ": "%.", "\t": "%t", "\n": "%n", "\r": "%r"})
 
 
@@ -31,8 +28,9 @@ def _dump(exchange: Exchange, task: str) -> None:
     )
     text = _document(exchange.pool).encode()
     exchange.wire.write([head.encode()])
-    Body(exchange.wire, exchange.pool.faults.for_body(exchange.request.target)).write([text])
-    tasks.succeed(exchange.pool, task)
+    rules = exchange.pool.faults.for_body(exchange.request.target)
+    Body(exchange, task, rules).write([text])
+    complete(exchange, task, rules)
 
 
 def _document(pool: Pool) -> str:
@@ -54,22 +52,8 @@ def _table(cls: str, rows: dict[str, Record]) -> str:
 
 
 def _row(ref: str, record: Record) -> str:
-    columns = {"ref": ref, **{_column(name): _text(value) for name, value in record.items()}}
-    return f"<row {' '.join(f'{name}={_quoted(value)}' for name, value in columns.items())}/>"
-
-
-def _column(name: str) -> str:
-    """Give a field's column: its namespace is set off by two underscores."""
-    return _NAMESPACES.sub(r"\1__", name)
-
-
-def _text(value: object) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case dict() | list():
-            return s_expression(value).translate(_PROTECTED)
-    return str(value).translate(_PROTECTED)
+    row = columns(ref, record).items()
+    return f"<row {' '.join(f'{name}={_quoted(value.translate(_PROTECTED))}' for name, value in row)}/>"
 
 
 def _quoted(text: str) -> str:

@@ -10,9 +10,10 @@ from vmbackup.simulator.wire import Wire
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request to a handler."""
+    """A request to a handler of a host (a ref)."""
 
     pool: Pool
+    host: str
     request: http.Request
     wire: Wire
 

@@ -6,20 +6,22 @@ from typing import Final
 
 from vmbackup.simulator import ova, tasks, xva
 from vmbackup.simulator.attaching import attached
-from vmbackup.simulator.chunks import Silence, chunks
+from vmbackup.simulator.block_order import struck
 from vmbackup.simulator.compression import compressor
 from vmbackup.simulator.errors import XapiError, internal_error
-from vmbackup.simulator.faults import BodyRule, CutTarInsideFrame, LeaveOutBlock, TaskFails
+from vmbackup.simulator.faults import BodyRule, CutTarInsideFrame
 from vmbackup.simulator.handlers.body import Body, CutTar, TarEnds
+from vmbackup.simulator.handlers.chunked import write_disk
 from vmbackup.simulator.handlers.credentials import authenticated
+from vmbackup.simulator.handlers.ending import complete
 from vmbackup.simulator.handlers.exchange import Exchange
 from vmbackup.simulator.handlers.job import Unanswered, perform
 from vmbackup.simulator.handlers.progress import Progress
+from vmbackup.simulator.handlers.redirect import stay
 from vmbackup.simulator.operations import holding
 from vmbackup.simulator.pool import Pool
 from vmbackup.simulator.sparse import MIB
-from vmbackup.simulator.version import SERVER
-from vmbackup.simulator.vm_copy import sees_all_disks
+from vmbackup.simulator.visibility import repositories
 from vmbackup.simulator.wire import PeerGone
 
 NO_CACHE: Final = "Connection: close\r\nCache-Control: no-cache, no-store\r\n"
@@ -64,32 +66,31 @@ def find_vm(exchange: Exchange) -> str:
 
 def _export(exchange: Exchange, task: str, vm: str, *, preserve: bool, wanted: str | None) -> None:
     pool = exchange.pool
-    if not pool.db.has("VM", vm) or not sees_all_disks(pool, vm):
-        raise Unanswered(XapiError("NO_HOSTS_AVAILABLE"))
-    tasks.advance(pool, task, 0.0)
+    try:
+        stay(exchange, repositories(pool.db, vm))
+    except XapiError:
+        raise Unanswered(XapiError("NO_HOSTS_AVAILABLE")) from None
+    tasks.take(pool, task, exchange.host)
     rules = pool.faults.for_body(exchange.request.target)
     with holding(pool, task, "VM", vm, "export"), pool.guests.busy():
         head = (
-            f"HTTP/1.0 200 OK\r\n{NO_CACHE}task-id: {task}\r\nServer: {SERVER}\r\n"
+            f"HTTP/1.0 200 OK\r\n{NO_CACHE}task-id: {task}\r\nServer: {pool.settings.profile.server}\r\n"
             "content-type: application/octet-stream\r\n"
             'Content-Disposition: attachment; filename="export.xva"\r\n\r\n'
         )
         exchange.wire.write([head.encode()])
         _send(exchange, task, vm, rules, preserve=preserve, wanted=wanted)
-    for rule in rules:
-        if isinstance(rule, TaskFails):
-            tasks.fail(pool, task, XapiError(rule.code, *rule.params))
-    tasks.succeed(pool, task)
+    complete(exchange, task, rules)
 
 
 def _send(exchange: Exchange, task: str, vm: str, rules: list[BodyRule], *, preserve: bool, wanted: str | None) -> None:
-    frame = compressor(wanted, Body(exchange.wire, rules))
+    frame = compressor(exchange.pool.settings.profile.compressions.get(wanted or ""), Body(exchange, task, rules))
     sink: xva.Sink = frame
     for rule in rules:
         if isinstance(rule, CutTarInsideFrame):
             sink = CutTar(frame, rule)
     try:
-        _write_archive(exchange.pool, task, vm, sink, rules, preserve=preserve)
+        _write_archive(exchange, task, vm, sink, rules, preserve=preserve)
     except TarEnds:
         frame.close()
     except PeerGone:
@@ -101,7 +102,10 @@ def _send(exchange: Exchange, task: str, vm: str, rules: list[BodyRule], *, pres
         frame.close()
 
 
-def _write_archive(pool: Pool, task: str, vm: str, sink: xva.Sink, rules: list[BodyRule], *, preserve: bool) -> None:
+def _write_archive(
+    exchange: Exchange, task: str, vm: str, sink: xva.Sink, rules: list[BodyRule], *, preserve: bool
+) -> None:
+    pool = exchange.pool
     with pool.db.changed:
         contents = ova.collect(pool, [vm])
         text = ova.document(pool, contents, preserve=preserve, snapshots=False)
@@ -109,9 +113,10 @@ def _write_archive(pool: Pool, task: str, vm: str, sink: xva.Sink, rules: list[B
     progress = Progress(pool, task, sum(disk.size for disk in disks))
     xva.write_member(sink, "ova.xml", text, int(time.time()))
     for index, disk in enumerate(disks):
-        with attached(pool, disk.vdi, "RO"):
+        with attached(pool, exchange.host, disk.vdi, "RO"):
             pool.guests.write()
-            _write_disk(pool, disk, sink, _left_out(rules, index, disk.size), progress)
+            marks = struck(rules, index, -(-disk.size // MIB))
+            write_disk(pool, disk.vdi, disk.folder, sink, marks=marks, progress=progress)
     sink.write([xva.END])
 
 
@@ -126,18 +131,3 @@ def _disks(pool: Pool, vm: str, contents: ova.Contents) -> list[_Disk]:
         if db.get("SR", disk["SR"])["content_type"] != "iso":
             found.append(_Disk(drive["VDI"], contents.names["VDI", drive["VDI"]], disk["virtual_size"]))
     return sorted(found, key=lambda disk: disk.folder)
-
-
-def _left_out(rules: list[BodyRule], index: int, size: int) -> frozenset[int]:
-    count = -(-size // MIB)
-    return frozenset(
-        rule.block % count for rule in rules if isinstance(rule, LeaveOutBlock) and rule.disk == index and count
-    )
-
-
-def _write_disk(pool: Pool, disk: _Disk, sink: xva.Sink, left_out: frozenset[int], progress: Progress) -> None:
-    silence = Silence(pool.settings.keepalive_seconds, pool.settings.keepalive_blocks)
-    path = pool.disks.path(pool.db.get("VDI", disk.vdi)["uuid"])
-    with path.open("rb") as file:
-        for number, data in chunks(file.fileno(), disk.size, silence, left_out, progress.step):
-            xva.write_chunk(sink, disk.folder, number, data, pool.settings.checksum)

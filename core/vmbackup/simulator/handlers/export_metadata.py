@@ -2,10 +2,11 @@
 
 import time
 
-from vmbackup.simulator import http, ova, tasks, xva
+from vmbackup.simulator import http, ova, xva
 from vmbackup.simulator.errors import XapiError
 from vmbackup.simulator.handlers.body import Body
 from vmbackup.simulator.handlers.credentials import authenticated
+from vmbackup.simulator.handlers.ending import complete
 from vmbackup.simulator.handlers.exchange import Exchange, Rejected
 from vmbackup.simulator.handlers.export import find_vm
 from vmbackup.simulator.handlers.job import perform
@@ -45,8 +46,9 @@ def _export(exchange: Exchange, task: str, vms: list[str], *, snapshots: bool) -
         'Content-Disposition: attachment; filename="export.xva"\r\n\r\n'
     )
     exchange.wire.write([head.encode()])
-    Body(exchange.wire, pool.faults.for_body(exchange.request.target)).write([archive])
-    tasks.succeed(pool, task)
+    rules = pool.faults.for_body(exchange.request.target)
+    Body(exchange, task, rules).write([archive])
+    complete(exchange, task, rules)
 
 
 def _document(pool: Pool, task: str, vms: list[str], *, snapshots: bool) -> bytes:

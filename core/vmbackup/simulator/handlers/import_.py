@@ -4,16 +4,16 @@ from vmbackup.simulator import http, manuscript, tasks
 from vmbackup.simulator.errors import XapiError
 from vmbackup.simulator.faults import BodyRule, TaskFails
 from vmbackup.simulator.handlers.credentials import authenticated
+from vmbackup.simulator.handlers.ending import complete
 from vmbackup.simulator.handlers.exchange import Exchange, Rejected
 from vmbackup.simulator.handlers.job import perform
 from vmbackup.simulator.handlers.progress import Progress
+from vmbackup.simulator.handlers.redirect import stay
 from vmbackup.simulator.incoming import Reader, Upload, content, next_member
 from vmbackup.simulator.receiving import Receiver
 from vmbackup.simulator.restoring import Restorer
 from vmbackup.simulator.schema import parse_type
 from vmbackup.simulator.values import encode
-from vmbackup.simulator.version import SOFTWARE
-from vmbackup.simulator.vm_copy import sees
 
 _REFS = parse_type("VM ref set")
 
@@ -54,25 +54,29 @@ def _import(exchange: Exchange, task: str) -> None:
         raise Rejected(http.forbidden(request.version), XapiError("IMPORT_ERROR_CANNOT_HANDLE_CHUNKED"))
     if pool.db.get("SR", repository)["content_type"] == "iso":
         raise Rejected(http.bad_request(request.version), XapiError("SR_OPERATION_NOT_SUPPORTED", repository))
-    if not sees(pool, repository):
-        raise XapiError("NO_HOSTS_AVAILABLE")
+    stay(exchange, [repository])
     rules = pool.faults.for_body(request.target)
     accept(exchange, task)
-    tasks.advance(pool, task, 0.0)
+    tasks.take(pool, task, exchange.host)
     vms = _receive(exchange, task, repository, rules)
-    tasks.succeed(pool, task, encode(vms, _REFS))
+    complete(exchange, task, [rule for rule in rules if not isinstance(rule, TaskFails)], encode(vms, _REFS))
+
+
+def read_document(exchange: Exchange, reader: Reader) -> manuscript.Manuscript:
+    """Read the first member of an archive. Raises XapiError when that is no `ova.xml` that this host can read."""
+    reader.sniff()
+    first = next_member(reader)
+    if first.name != "ova.xml":
+        raise XapiError("IMPORT_ERROR_UNEXPECTED_FILE", "ova.xml", first.name)
+    major, _, minor = exchange.pool.settings.profile.software["xapi"].partition(".")
+    return manuscript.read(content(reader, first), (int(major), int(minor)))
 
 
 def _receive(exchange: Exchange, task: str, repository: str, rules: list[BodyRule]) -> list[str]:
     query = exchange.request.query
     force = query.get("force") == "true"
-    reader = Reader(Upload(exchange.wire, exchange.request.length, rules))
-    reader.sniff()
-    first = next_member(reader)
-    if first.name != "ova.xml":
-        raise XapiError("IMPORT_ERROR_UNEXPECTED_FILE", "ova.xml", first.name)
-    major, _, minor = SOFTWARE["xapi"].partition(".")
-    document = manuscript.read(content(reader, first), (int(major), int(minor)))
+    reader = Reader(Upload(exchange, task, rules))
+    document = read_document(exchange, reader)
     restorer = Restorer(exchange.pool, document, repository, query.get("restore") == "true", task)
     try:
         restorer.make()

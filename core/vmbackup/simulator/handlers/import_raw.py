@@ -10,11 +10,13 @@ from vmbackup.simulator.calls.storage import new_disk
 from vmbackup.simulator.disks import DiskSpec
 from vmbackup.simulator.errors import XapiError, internal_error
 from vmbackup.simulator.handlers.credentials import authenticated
+from vmbackup.simulator.handlers.ending import complete
 from vmbackup.simulator.handlers.exchange import Exchange, Rejected
 from vmbackup.simulator.handlers.export_raw import find_disk
 from vmbackup.simulator.handlers.import_ import accept, target_repository
 from vmbackup.simulator.handlers.job import perform
 from vmbackup.simulator.handlers.progress import Progress
+from vmbackup.simulator.handlers.redirect import stay
 from vmbackup.simulator.incoming import Reader, Upload
 from vmbackup.simulator.schema import parse_type
 from vmbackup.simulator.sparse import MIB, ZEROS, data_extents, is_zero
@@ -41,28 +43,31 @@ def _import(exchange: Exchange, task: str) -> None:
     vdi = _destination(exchange, wanted)
     rules = pool.faults.for_body(request.target)
     accept(exchange, task)
-    tasks.advance(pool, task, 0.0)
+    tasks.take(pool, task, exchange.host)
     disk = pool.db.get("VDI", vdi)
-    reader = Reader(Upload(exchange.wire, request.length, rules))
+    reader = Reader(Upload(exchange, task, rules))
     step = Progress(pool, task, request.length or disk["virtual_size"]).step
-    with attached(pool, vdi, "RW"), pool.disks.path(disk["uuid"]).open("r+b") as file:
+    with attached(pool, exchange.host, vdi, "RW"), pool.disks.path(disk["uuid"]).open("r+b") as file:
         if wanted == "raw":
             _raw(reader, file, disk["virtual_size"], request.length, step)
         else:
             _vhd(reader, file, disk["virtual_size"], step)
-    tasks.succeed(pool, task, encode(vdi, parse_type("VDI ref")))
+    complete(exchange, task, rules, encode(vdi, parse_type("VDI ref")))
 
 
 def _destination(exchange: Exchange, wanted: str) -> str:
     request, pool = exchange.request, exchange.pool
     if request.parameter("vdi") is not None:
-        return find_disk(exchange)
+        vdi = find_disk(exchange)
+        stay(exchange, [pool.db.get("VDI", vdi)["SR"]])
+        return vdi
     repository = target_repository(exchange)
     if repository is None:
         raise Rejected(http.bad_request(request.version), XapiError("VDI_MISSING"))
     if wanted != "raw" or request.length is None:
         error = internal_error("Failure: raw data of known length is needed to make a disk")
         raise Rejected(http.bad_request(request.version), error)
+    stay(exchange, [repository])
     fields = {"name_label": "Imported VDI", "SR": repository, "virtual_size": request.length, "type": "user"}
     return new_disk(pool, fields, DiskSpec(request.length))
 

@@ -28,14 +28,15 @@ def perform(exchange: Exchange, label: str, work: Callable[[str], None]) -> None
     task = exchange.request.parameter("task_id")
     own = task is None
     if task is None:
-        task = tasks.begin(exchange.pool, label, parent=exchange.request.parameter("subtask_of") or NULL)
+        session, parent = (exchange.request.parameter(name) for name in ("session_id", "subtask_of"))
+        task = tasks.begin(exchange.pool, session or "", label, parent=parent or NULL)
     elif not exchange.pool.db.has("task", task):
         raise exchange.broken(handle_invalid("task", task))
     try:
         _guarded(exchange, task, work)
     finally:
         if own and exchange.pool.db.has("task", task):
-            exchange.pool.db.delete("task", task)
+            tasks.remove(exchange.pool, task)
 
 
 def _guarded(exchange: Exchange, task: str, work: Callable[[str], None]) -> None:

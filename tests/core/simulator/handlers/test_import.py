@@ -9,7 +9,7 @@ from tests.core.simulator.archive import read_archive
 from tests.core.simulator.client import Client
 
 from vmbackup.simulator import Cut, DiskSpec, Simulator, TaskFails
-from vmbackup.simulator.pool import Checksum
+from vmbackup.simulator.profiles import Checksum
 
 MIB = 1 << 20
 SIZES = (3 * MIB + 512, 2 * MIB)

@@ -1,0 +1,119 @@
+"""Calls that take a VM from one power state or host to another, those of `vm_power` excepted (xapi_vm.ml)."""
+
+from typing import Final
+
+from vmbackup.simulator.calls.drives import assert_sharable
+from vmbackup.simulator.calls.table import Context, Table
+from vmbackup.simulator.calls.vm_power import power_off, power_on
+from vmbackup.simulator.database import Database
+from vmbackup.simulator.errors import XapiError
+from vmbackup.simulator.memory import discard_memory, save_memory
+from vmbackup.simulator.operations import holding
+from vmbackup.simulator.schema import NULL
+from vmbackup.simulator.visibility import hosts_seeing, repositories
+
+TABLE: Final = Table()
+
+
+def assert_can_see(db: Database, vm: str, host: str) -> None:
+    """Raise XapiError `VM_REQUIRES_SR [vm; sr]`, `HOST_DISABLED` or `HANDLE_INVALID` when a host cannot run a VM."""
+    if not db.get("host", host)["enabled"]:
+        raise XapiError("HOST_DISABLED", host)
+    for repository in sorted(repositories(db, vm)):
+        if host not in hosts_seeing(db, [repository]):
+            raise XapiError("VM_REQUIRES_SR", vm, repository)
+
+
+@TABLE.call("VM.start_on", "VM ref", "host ref", "bool", "bool", asynchronous=True)
+def start_on(context: Context, vm: str, host: str, paused: bool, _force: bool) -> None:  # noqa: FBT001  the wire's own
+    """Start a halted VM on a certain host."""
+    db = context.pool.db
+    assert_can_see(db, vm, host)
+    with holding(context.pool, context.task, "VM", vm, "start_on"), db.change():
+        for vbd in db.get("VM", vm)["VBDs"]:
+            if not db.get("VBD", vbd)["empty"]:
+                assert_sharable(db, db.get("VBD", vbd))
+        power_on(context.pool, vm)
+        db.set("VM", vm, resident_on=host, power_state="Paused" if paused else "Running")
+
+
+@TABLE.call("VM.pause", "VM ref", asynchronous=True)
+def pause(context: Context, vm: str) -> None:
+    """Stop a running VM where it is."""
+    with holding(context.pool, context.task, "VM", vm, "pause"):
+        context.pool.db.set("VM", vm, power_state="Paused")
+
+
+@TABLE.call("VM.suspend", "VM ref", asynchronous=True)
+def suspend(context: Context, vm: str) -> None:
+    """Save a VM's memory and take it off its host; its drives count as detached."""
+    pool = context.pool
+    with holding(pool, context.task, "VM", vm, "suspend"):
+        image = save_memory(pool, vm)
+        with pool.db.change():
+            power_off(pool, vm)
+            pool.db.set("VM", vm, power_state="Suspended", suspend_VDI=image)
+
+
+@TABLE.call("VM.resume", "VM ref", "bool", "bool", asynchronous=True)
+def resume(context: Context, vm: str, paused: bool, _force: bool) -> None:  # noqa: FBT001  the wire's own parameters
+    """Let a suspended VM go on; its memory image is destroyed."""
+    with holding(context.pool, context.task, "VM", vm, "resume"):
+        _wake(context, vm, NULL, "Paused" if paused else "Running")
+
+
+@TABLE.call("VM.resume_on", "VM ref", "host ref", "bool", "bool", asynchronous=True)
+def resume_on(context: Context, vm: str, host: str, paused: bool, _force: bool) -> None:  # noqa: FBT001  the wire's own
+    """Let a suspended VM go on on a certain host."""
+    assert_can_see(context.pool.db, vm, host)
+    with holding(context.pool, context.task, "VM", vm, "resume_on"):
+        _wake(context, vm, host, "Paused" if paused else "Running")
+
+
+def _wake(context: Context, vm: str, host: str, state: str) -> None:
+    pool = context.pool
+    with pool.db.change():
+        power_on(pool, vm)
+        pool.db.set("VM", vm, power_state=state)
+        if host != NULL:
+            pool.db.set("VM", vm, resident_on=host)
+    discard_memory(pool, vm)
+
+
+@TABLE.call("VM.clean_reboot", "VM ref", asynchronous=True)
+def clean_reboot(context: Context, vm: str) -> None:
+    """Ask the guest to reboot; simulated guests obey at once."""
+    with holding(context.pool, context.task, "VM", vm, "clean_reboot"):
+        _reboot(context, vm)
+
+
+@TABLE.call("VM.hard_reboot", "VM ref", asynchronous=True)
+def hard_reboot(context: Context, vm: str) -> None:
+    """Pull the plug and start again."""
+    with holding(context.pool, context.task, "VM", vm, "hard_reboot"):
+        _reboot(context, vm)
+
+
+def _reboot(context: Context, vm: str) -> None:
+    db = context.pool.db
+    with db.change():
+        host = db.get("VM", vm)["resident_on"]
+        power_off(context.pool, vm)
+        power_on(context.pool, vm)
+        db.set("VM", vm, resident_on=host)
+
+
+@TABLE.call("VM.pool_migrate", "VM ref", "host ref", "string->string map", asynchronous=True)
+def pool_migrate(context: Context, vm: str, host: str, _options: dict[str, str]) -> None:
+    """Move a running VM to another host of the pool."""
+    db = context.pool.db
+    with holding(context.pool, context.task, "VM", vm, "pool_migrate"):
+        assert_can_see(db, vm, host)
+        db.set("VM", vm, resident_on=host)
+
+
+@TABLE.call("VM.provision", "VM ref", asynchronous=True)
+def provision(context: Context, vm: str) -> None:
+    """Make a VM of a template."""
+    with holding(context.pool, context.task, "VM", vm, "provision"):
+        context.pool.db.set("VM", vm, is_a_template=False)

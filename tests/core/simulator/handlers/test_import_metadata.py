@@ -1,0 +1,77 @@
+from typing import Any
+
+import pytest
+from tests.core.simulator.client import Client
+
+from vmbackup.simulator import DiskSpec, Simulator, TaskFails
+
+MIB = 1 << 20
+NULL = "OpaqueRef:NULL"
+
+
+def store(xapi: Client, data: bytes, **query: str) -> dict[str, Any]:
+    task = xapi.task()
+    reply = xapi.put("/import_metadata", data, session_id=xapi.session, task_id=task, **query)
+    assert reply.status == "HTTP/1.1 200 OK"
+    return xapi.wait(task)
+
+
+def made(task: dict[str, Any]) -> list[str]:
+    assert task["status"] == "success", task["error_info"]
+    return [part.partition("<")[0] for part in str(task["result"]).split("<value>") if part.startswith("OpaqueRef")]
+
+
+@pytest.fixture
+def vm(sim: Simulator, xapi: Client) -> str:
+    return xapi.vm(sim.add_vm("a", [DiskSpec(MIB, seed=1), DiskSpec(MIB)], power_state="Halted"))
+
+
+def metadata(xapi: Client, vm: str) -> bytes:
+    return xapi.get("/export_metadata", session_id=xapi.session, ref=vm).body
+
+
+def test_a_vm_is_made_around_the_disks_that_are_there(sim: Simulator, xapi: Client, vm: str) -> None:
+    snap = xapi("VM.snapshot", vm, "s")
+    data, disks = metadata(xapi, vm), sim.records("VDI").keys()
+    assert len(made(store(xapi, data))) == 1
+    (new,) = made(store(xapi, data))
+    assert sim.records("VDI").keys() == disks
+    assert [disk["ref"] for disk in xapi.disks(new)] == [disk["ref"] for disk in xapi.disks(vm)]
+    assert xapi("VM.get_uuid", new) != xapi("VM.get_uuid", vm)
+    (copied,) = xapi("VM.get_snapshots", new)
+    assert (xapi("VM.get_snapshot_of", copied), xapi("VM.get_name_label", copied)) == (new, "s")
+    assert copied != snap
+    assert xapi("VM.get_current_operations", new) == {}
+
+
+def test_disks_are_mapped(sim: Simulator, xapi: Client, vm: str) -> None:
+    data = metadata(xapi, vm)
+    others = xapi.disks(xapi.vm(sim.add_vm("b", [DiskSpec(MIB), DiskSpec(MIB)], power_state="Halted")))
+    old = xapi.disks(vm)
+    mapping = {f"vdi:{one['uuid']}": other["uuid"] for one, other in zip(old, others, strict=True)}
+    (new,) = made(store(xapi, data, **mapping))
+    assert [disk["ref"] for disk in xapi.disks(new)] == [disk["ref"] for disk in others]
+    for disk in old:
+        xapi("VDI.destroy", disk["ref"])
+    (new,) = made(store(xapi, data, **mapping))
+    key = f"vdi:{old[0]['uuid']}"
+    assert store(xapi, data, **{key: mapping[key]})["error_info"] == ["VDI_NOT_IN_MAP", old[1]["uuid"]]
+    assert store(xapi, data)["error_info"] == ["IMPORT_ERROR_ATTACHED_DISKS_NOT_FOUND"]
+    (bare,) = made(store(xapi, data, force="true"))
+    assert xapi.disks(bare) == []
+
+
+def test_a_dry_run_and_a_failure_leave_nothing(sim: Simulator, xapi: Client, vm: str) -> None:
+    data = metadata(xapi, vm)
+    before = {cls: sim.records(cls) for cls in ("VM", "VDI", "VBD", "VIF", "VM_metrics")}
+    assert made(store(xapi, data, dry_run="true")) == []
+    sim.faults.add(TaskFails(path="/import_metadata", code="IMPORT_ERROR"))
+    assert store(xapi, data)["status"] == "failure"
+    assert {cls: sim.records(cls) for cls in before} == before
+
+
+def test_a_full_restore_keeps_the_uuid(sim: Simulator, xapi: Client, vm: str) -> None:
+    data, uuid = metadata(xapi, vm), xapi("VM.get_uuid", vm)
+    (new,) = made(store(xapi, data, restore="true"))
+    assert (xapi("VM.get_uuid", new), xapi("VM.get_by_uuid", uuid)) == (uuid, new)
+    assert not set(sim.records("VM")) & {vm}
