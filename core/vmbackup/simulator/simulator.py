@@ -87,6 +87,7 @@ class Simulator:
         self._pool.clock.moved = collector.collect
         self._pool.start(collector.run, "garbage collection")
         self._journal.start()
+        self._pool.coalescer.wake(self._pool.start, self._pool.stopping)
 
     @property
     def url(self) -> str:
