@@ -3,10 +3,11 @@
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from vmbackup.simulator import sparse
 
@@ -16,13 +17,24 @@ _REMEMBERED_BYTES = 1 << 30  # what they may take on the file system, the destro
 
 @dataclass(frozen=True, slots=True)
 class DiskSpec:
-    """A disk to make: `size` in bytes, filled from `seed` (`fill` is the share of MiB blocks with data) or `source`."""
+    """A disk to make: `size` in bytes, filled from `seed` (`fill` is the share of MiB blocks with data) or `source`.
+
+    The rest says what its record holds. `sr` is the uuid of its repository where that is not the VM's; `on_boot` as
+    `reset` forbids snapshots; of `snapshots` so many were taken of it already, so that its chain is that much longer.
+    """
 
     size: int
     seed: int | None = None
     source: Path | None = None
     fill: float = 0.25
     name: str = ""
+    sr: str = ""
+    on_boot: Literal["persist", "reset"] = "persist"
+    sharable: bool = False
+    sm_config: Mapping[str, str] = field(default_factory=dict)
+    other_config: Mapping[str, str] = field(default_factory=dict)
+    tags: Sequence[str] = ()
+    snapshots: int = 0
 
 
 class Disks:

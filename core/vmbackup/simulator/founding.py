@@ -11,6 +11,7 @@ from vmbackup.simulator.pool import Pool
 from vmbackup.simulator.restarts import forget_operations, live, release_disks
 
 _GIB = 1 << 30
+_CONTENTS = {"iso": "iso", "udev": "disk"}
 
 
 def found(pool: Pool, addresses: Sequence[str]) -> None:
@@ -20,11 +21,11 @@ def found(pool: Pool, addresses: Sequence[str]) -> None:
         cards = [Card(f"eth{number}", _network(db, number), management=not number) for number in range(2)]
         hosts = [add_host(pool, number, address, cards) for number, address in enumerate(addresses)]
         for host in hosts:
-            local = repository(db, [host], "Local storage", "ext", content="user", shared=False)
+            local = repository(db, [host], "Local storage", "ext", shared=False)
             db.set("host", host, suspend_image_sr=local, crash_dump_sr=local)
-        shared = repository(db, hosts, "NFS storage", "nfs", content="user", shared=True)
-        isos = repository(db, hosts, "XCP-ng Tools", "iso", content="iso", shared=True, is_tools_sr=True)
-        _tools(pool, isos)
+        shared = repository(db, hosts, "NFS storage", "nfs", shared=True)
+        isos = repository(db, hosts, "XCP-ng Tools", "iso", shared=True, is_tools_sr=True)
+        disc(pool, isos, "guest-tools.iso", 1 << 20, description="XCP-ng guest tools", is_tools_iso=True)
         storage_plugins.install(db)
         _pool(db, hosts[0], shared)
         db.create("secret", {"value": "simulated-secret-of-the-storage", "other_config": {}})
@@ -42,17 +43,27 @@ def recover(pool: Pool, addresses: Sequence[str]) -> None:
 
 
 def repository(
-    db: Database, hosts: Iterable[str], name: str, kind: str, *, content: str, shared: bool, is_tools_sr: bool = False
+    db: Database,
+    hosts: Iterable[str],
+    name: str,
+    kind: str,
+    *,
+    shared: bool,
+    size: int = 4096 * _GIB,
+    is_tools_sr: bool = False,
 ) -> str:
-    """Make a storage repository that the hosts see; returns its ref."""
+    """Make a storage repository of `size` bytes that the hosts see; its contents follow from its type.
+
+    Returns its ref.
+    """
     ref = db.create(
         "SR",
         {
             "name_label": name,
             "type": kind,
-            "content_type": content,
+            "content_type": _CONTENTS.get(kind, "user"),
             "shared": shared,
-            "physical_size": 4096 * _GIB,
+            "physical_size": size,
             "is_tools_sr": is_tools_sr,
             "other_config": {"auto-scan": "true"},
         },
@@ -63,30 +74,32 @@ def repository(
     return ref
 
 
-def _network(db: Database, number: int) -> str:
-    name = f"Pool-wide network associated with eth{number}"
-    return db.create("network", {"name_label": name, "bridge": f"xenbr{number}"})
-
-
-def _tools(pool: Pool, isos: str) -> None:
+def disc(
+    pool: Pool, repository: str, name: str, size: int, *, description: str = "", is_tools_iso: bool = False
+) -> str:
+    """Put an ISO of `size` bytes into a repository; returns the VDI's ref."""
     uuid = str(uuids.uuid4())
-    size = 1 << 20
     pool.disks.make(uuid, DiskSpec(size, seed=1))
     fields: Record = {
         "uuid": uuid,
-        "name_label": "guest-tools.iso",
-        "name_description": "XCP-ng guest tools",
-        "SR": isos,
+        "name_label": name,
+        "name_description": description,
+        "SR": repository,
         "virtual_size": size,
         "physical_utilisation": size,
         "type": "user",
         "read_only": True,
         "sharable": True,
-        "location": "guest-tools.iso",
+        "location": name,
         "managed": True,
-        "is_tools_iso": True,
+        "is_tools_iso": is_tools_iso,
     }
-    pool.db.create("VDI", fields)
+    return pool.db.create("VDI", fields)
+
+
+def _network(db: Database, number: int) -> str:
+    name = f"Pool-wide network associated with eth{number}"
+    return db.create("network", {"name_label": name, "bridge": f"xenbr{number}"})
 
 
 def _pool(db: Database, host: str, default: str) -> None:

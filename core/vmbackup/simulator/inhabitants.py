@@ -3,9 +3,11 @@
 import uuid as uuids
 from collections.abc import Mapping, Sequence
 
+from vmbackup.simulator.branching import assert_can_branch, branch
 from vmbackup.simulator.calls.interfaces import new_mac
 from vmbackup.simulator.calls.storage import new_disk
 from vmbackup.simulator.calls.vm_power import power_on
+from vmbackup.simulator.calls.vm_states import put_to_sleep
 from vmbackup.simulator.disks import DiskSpec
 from vmbackup.simulator.pool import Pool
 from vmbackup.simulator.schema import NULL
@@ -47,18 +49,33 @@ def add_machine(
 
 
 def add_disk(pool: Pool, vm: str, repository: str, spec: DiskSpec, position: int) -> str:
-    """Give a VM a disk on a repository; returns the VDI's ref."""
+    """Give a VM a disk, on a repository unless its specification names one; returns the VDI's ref."""
     label = pool.db.get("VM", vm)["name_label"]
     fields = {
         "name_label": spec.name or f"{label} {position}",
         "name_description": f"Created for {label}",
-        "SR": repository,
+        "SR": pool.db.by_uuid("SR", spec.sr) if spec.sr else repository,
         "virtual_size": spec.size,
         "type": "user" if position else "system",
+        "on_boot": spec.on_boot,
+        "sharable": spec.sharable,
+        "sm_config": {**spec.sm_config, **({"on_boot": "reset"} if spec.on_boot == "reset" else {})},
+        "other_config": dict(spec.other_config),
+        "tags": list(spec.tags),
     }
     vdi = new_disk(pool, fields, spec)
+    for _ in range(spec.snapshots):
+        _snapshot(pool, vdi)
     _drive(pool, vm, vdi, position, kind="Disk", mode="RW", other={"owner": ""})
     return vdi
+
+
+def _snapshot(pool: Pool, vdi: str) -> None:
+    source, uuid = pool.db.get("VDI", vdi), str(uuids.uuid4())
+    assert_can_branch(pool.db, source)
+    pool.disks.copy(source["uuid"], uuid, source["virtual_size"])
+    own = {"uuid": uuid, "is_a_snapshot": True, "snapshot_of": vdi, "snapshot_time": pool.clock.now()}
+    branch(pool, vdi, own)
 
 
 def add_cd_drive(pool: Pool, vm: str, iso: str, position: int = 3) -> None:
@@ -101,8 +118,11 @@ def add_interface(pool: Pool, vm: str, device: int) -> None:
 
 
 def set_power_state(pool: Pool, vm: str, state: str) -> None:
-    """Put a halted VM into a power state."""
-    if state == "Running":
-        power_on(pool, vm)
-    elif state != "Halted":
+    """Put a halted VM into a power state; a suspended one has its memory on storage."""
+    if state == "Halted":
+        return
+    power_on(pool, vm)
+    if state == "Suspended":
+        put_to_sleep(pool, vm)
+    else:
         pool.db.set("VM", vm, power_state=state)

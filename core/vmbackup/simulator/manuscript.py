@@ -6,10 +6,12 @@ from xml.etree import ElementTree as ET
 
 from vmbackup.simulator.database import Record
 from vmbackup.simulator.errors import XapiError, internal_error
-from vmbackup.simulator.schema import MODEL, Field
+from vmbackup.simulator.schema import MODEL, Field, Type
 from vmbackup.simulator.values import coerce, decode
 
 _EXPORT_VERSION = 2
+_TEXT, _FLAG = Type("string"), Type("bool")
+_OF_A_CHIP = {"VM": _TEXT, "uuid": _TEXT, "is_unique": _FLAG, "is_protected": _FLAG, "content": _TEXT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,9 @@ def read(text: bytes, host_version: tuple[int, int]) -> Manuscript:
     objects: dict[str, dict[str, Record]] = {}
     for one in whole.get("objects", []):
         cls, name = one["class"], one["id"]
-        if cls in MODEL.classes and cls != "VTPM":
-            objects.setdefault(cls, {})[name] = _record(cls, _struct(one, "snapshot"))
+        if cls in MODEL.classes:
+            given = _struct(one, "snapshot")
+            objects.setdefault(cls, {})[name] = _chip(given) if cls == "VTPM" else _record(cls, given)
     return Manuscript(objects)
 
 
@@ -67,6 +70,14 @@ def _number(record: Record, name: str) -> int:
 
 def _record(cls: str, given: Record) -> Record:
     return {name: _value(field, given) for name, field in MODEL.classes[cls].items()}
+
+
+def _chip(given: Record) -> Record:
+    """Take a TPM, whose members have names of their own; `content` is what is in it."""
+    try:
+        return {name: coerce(given[f"vTPM'_{name}"], kind) for name, kind in _OF_A_CHIP.items()}
+    except KeyError as error:
+        raise internal_error(f"Failure: Field {error.args[0]} not present in rpc") from None
 
 
 def _value(field: Field, given: Record) -> object:

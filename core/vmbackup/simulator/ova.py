@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from vmbackup.simulator.database import Record
+from vmbackup.simulator import chips
+from vmbackup.simulator.database import Database, Record
 from vmbackup.simulator.pool import Pool
 from vmbackup.simulator.profiles import shown
 from vmbackup.simulator.schema import EPOCH, MODEL, NULL, Type
 from vmbackup.simulator.values import encode, struct
 
 _ORDER = ["host", "VM", "VM_metrics", "VM_guest_metrics", "VBD", "VIF", "network", "VDI", "SR", "VGPU", "VTPM"]
+_TEXT = Type("string")
 _HANDLED = frozenset(_ORDER)
 _LEFT_AS_THEY_ARE = {
     "VM": frozenset(
@@ -82,9 +84,10 @@ def collect(pool: Pool, vms: Iterable[str]) -> Contents:
             if not drive["empty"]:
                 contents.add("VDI", drive["VDI"])
                 contents.add("SR", db.get("VDI", drive["VDI"])["SR"])
-        for cls, name in (("VGPU", "VGPUs"), ("VTPM", "VTPMs")):
-            for ref in record[name]:
-                contents.add(cls, ref)
+        for gpu in record["VGPUs"]:
+            contents.add("VGPU", gpu)
+        for chip in record["VTPMs"] if pool.settings.profile.exports_chips else ():
+            contents.add("VTPM", chip)
         contents.add("VM_metrics", record["metrics"])
         contents.add("VM_guest_metrics", record["guest_metrics"])
         contents.add("host", record["resident_on"])
@@ -96,17 +99,36 @@ def document(pool: Pool, contents: Contents, *, preserve: bool, snapshots: bool)
     """Write `ova.xml`. `preserve` keeps power states and attachments, `snapshots` the relations between VMs."""
     objects = []
     for cls, ref in contents.objects():
-        record = _overridden(
-            cls, _rewritten(contents, cls, pool.db.get(cls, ref)), preserve=preserve, snapshots=snapshots
-        )
         members = {
             "class": f"<value>{cls}</value>",
             "id": f"<value>{contents.names[cls, ref]}</value>",
-            "snapshot": encode(shown(pool.settings.profile, record, Type("record", cls)), Type("record", cls)),
+            "snapshot": _chip(pool.db, contents, ref)
+            if cls == "VTPM"
+            else _record(pool, contents, cls, ref, preserve=preserve, snapshots=snapshots),
         }
         objects.append(f"<value>{struct(members)}</value>")
     listed = f"<value><array><data>{''.join(objects)}</data></array></value>"
     return f"<value>{struct({'version': _version(pool), 'objects': listed})}</value>".encode()
+
+
+def _record(pool: Pool, contents: Contents, cls: str, ref: str, *, preserve: bool, snapshots: bool) -> str:
+    rewritten = _rewritten(contents, cls, pool.db.get(cls, ref))
+    record = _overridden(cls, rewritten, preserve=preserve, snapshots=snapshots)
+    kind = Type("record", cls)
+    return encode(shown(pool.settings.profile, record, kind), kind)
+
+
+def _chip(db: Database, contents: Contents, ref: str) -> str:
+    """Write a TPM, whose members have names of their own, and what is in it."""
+    record = db.get("VTPM", ref)
+    members = {
+        "vTPM'_VM": contents.name("VM", record["VM"]),
+        "vTPM'_uuid": record["uuid"],
+        "vTPM'_is_unique": record["is_unique"],
+        "vTPM'_is_protected": record["is_protected"],
+        "vTPM'_content": chips.contents(db, ref),
+    }
+    return f"<value>{struct({name: encode(value, _TEXT) for name, value in members.items()})}</value>"
 
 
 def _version(pool: Pool) -> str:

@@ -40,6 +40,11 @@ class Profile:
         return frozenset({"raw", "vhd", "tar"} if self.xapi >= (1, 126) else {"raw", "vhd"})
 
     @property
+    def exports_chips(self) -> bool:
+        """Say whether an archive holds what is in a VM's TPM: since 23.9."""
+        return self.xapi >= (23, 9)
+
+    @property
     def limits_heads(self) -> bool:
         """Say whether requests with more than 1006 bytes of head get a 431: since 22.30, and on 8.2 by a back-port."""
         return self.xapi >= (1, 249)
@@ -199,8 +204,19 @@ def _releases() -> Mapping[str, Version]:
 
 @cache
 def unknown(profile: Profile) -> frozenset[str]:
-    """Give the names in `releases.txt` that a product does not know yet."""
-    return frozenset(name for name, since in _releases().items() if since > profile.xapi)
+    """Give the names in `releases.txt` that a product does not know yet, and those of fields that none shows."""
+    later = {name for name, since in _releases().items() if since > profile.xapi}
+    return frozenset(later | _internal())
+
+
+@cache
+def _internal() -> frozenset[str]:
+    return frozenset(
+        f"{cls}.{name}"
+        for cls, fields in MODEL.classes.items()
+        for name, field in fields.items()
+        if field.qualifier == "INTERNAL"
+    )
 
 
 @cache

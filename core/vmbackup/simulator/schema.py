@@ -33,7 +33,10 @@ class Typed:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a class; `qualifier` is RW, C or RO; `default` is None where the field is mandatory."""
+    """A field of a class; `qualifier` is RW, C, RO or INTERNAL; `default` is None where the field is mandatory.
+
+    An internal field stands in the database alone: no record shows it.
+    """
 
     name: str
     type: Type

@@ -6,13 +6,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from vmbackup.simulator import host_records, inhabitants
+from vmbackup.simulator import chips, host_records, inhabitants, provisioning
 from vmbackup.simulator.clock import Clock
 from vmbackup.simulator.database import Record
 from vmbackup.simulator.disks import DiskSpec
 from vmbackup.simulator.faults import Faults
 from vmbackup.simulator.fleet import Fleet
-from vmbackup.simulator.founding import found, recover, repository
+from vmbackup.simulator.founding import disc, found, recover, repository
 from vmbackup.simulator.garbage import Collector
 from vmbackup.simulator.hosts import Host
 from vmbackup.simulator.journal import Journal
@@ -179,11 +179,16 @@ class Simulator:
         networks: int = 1,
         other_config: Mapping[str, str] | None = None,
         sr: str = "",
+        iso: str = "",
+        usb: bool = False,
+        nvram: Mapping[str, str] | None = None,
+        vtpm: str | None = None,
     ) -> str:
-        """Make a VM with its disks, interfaces, and a CD drive without a disc; running where its disks are seen.
+        """Make a VM with its disks, interfaces and a CD drive; running where its disks are seen.
 
-        `memory` in bytes; `sr` is the uuid of the disks' repository, the pool's default unless given. Returns the VM's
-        uuid.
+        `memory` in bytes; `sr` is the uuid of the disks' repository, the pool's default unless given; `iso` that of the
+        disc in its CD drive. `usb` plugs a USB device into it, with `nvram` it boots by UEFI, `vtpm` is what its TPM
+        holds (base64). Returns the VM's uuid.
         """
         pool = self._pool
         where = pool.db.by_uuid("SR", sr) if sr else pool.record["default_SR"]
@@ -202,22 +207,53 @@ class Simulator:
             for number, spec in enumerate(disks):
                 inhabitants.add_disk(pool, vm, where, spec, number + (number > 2))  # noqa: PLR2004  3 is the CD drive's place
             if cd:
-                inhabitants.add_cd_drive(pool, vm, NULL)
+                inhabitants.add_cd_drive(pool, vm, pool.db.by_uuid("VDI", iso) if iso else NULL)
+            if usb:
+                pool.db.create("VUSB", {"VM": vm})
+            if nvram is not None:
+                firmware = {"order": "cdn", "firmware": "uefi"}
+                pool.db.set("VM", vm, NVRAM=dict(nvram), HVM_boot_params=firmware)
+            if vtpm is not None:
+                chips.make(pool.db, vm, vtpm, {})
             inhabitants.set_power_state(pool, vm, power_state)
             uuid: str = pool.db.get("VM", vm)["uuid"]
             return uuid
 
-    def add_sr(self, name: str, *, host: Host | None = None, shared: bool | None = None, type: str = "") -> str:  # noqa: A002  the field's name
-        """Make a storage repository that one host sees, or all of them; returns its uuid.
+    def add_sr(
+        self,
+        name: str,
+        *,
+        host: Host | None = None,
+        shared: bool | None = None,
+        type: str = "",  # noqa: A002  the field's name
+        size: int = 4096 * _GIB,
+    ) -> str:
+        """Make a storage repository of `size` bytes that one host sees, or all of them; returns its uuid.
 
         Local to a host unless `shared`, and of the type `ext` unless given; without a host `shared` and `nfs`.
+        One of the type `iso` holds discs, one of the type `udev` physical disks that nobody can snapshot.
         """
         together = host is None if shared is None else shared
         refs = [one.ref for one in self.hosts if host is None or one == host]
         kind = type or ("nfs" if together else "ext")
         with self._pool.db.change():
-            ref = repository(self._pool.db, refs, name, kind, content="user", shared=together)
+            ref = repository(self._pool.db, refs, name, kind, shared=together, size=size)
             uuid: str = self._pool.db.get("SR", ref)["uuid"]
+            return uuid
+
+    def leave_free(self, sr: str, count: int) -> None:
+        """Let so many bytes of a repository (a uuid) be free, and no more, by making it larger or smaller."""
+        db = self._pool.db
+        with db.change():
+            ref = db.by_uuid("SR", sr)
+            db.set("SR", ref, physical_size=db.get("SR", ref)["physical_size"] - provisioning.free(db, ref) + count)
+
+    def add_iso(self, name: str, sr: str, *, size: int = 1 << 20) -> str:
+        """Put a disc of `size` bytes into a repository of the type `iso`; returns the VDI's uuid."""
+        db = self._pool.db
+        with db.change():
+            vdi = disc(self._pool, db.by_uuid("SR", sr), name, size)
+            uuid: str = db.get("VDI", vdi)["uuid"]
             return uuid
 
     def add_user(self, name: str, password: str, role: Role) -> None:

@@ -23,6 +23,7 @@ _OTHERWISE: dict[Role, frozenset[str]] = {
             "VM.snapshot",
             "VM.snapshot_with_quiesce",
             "VM.start_on",
+            "host.migrate_receive",
         }
     ),
     "vm-admin": frozenset({"VDI.get_nbd_info", "network.create", "network.destroy"}),

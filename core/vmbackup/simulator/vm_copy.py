@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 
+from vmbackup.simulator import chips
 from vmbackup.simulator.database import Database, Record
 from vmbackup.simulator.schema import NULL
 
@@ -95,10 +96,11 @@ def copy_belongings(db: Database, vm: str, made: str, disks: Mapping[str, str]) 
             copy_drive(db, vbd, made, disks[vbd])
     for vif in source["VIFs"]:
         copy_interface(db, vif, made)
-    for cls, name in (("VGPU", "VGPUs"), ("VTPM", "VTPMs")):
-        for ref in source[name]:
-            kept = {key: value for key, value in db.get(cls, ref).items() if key not in _FRESH}
-            db.create(cls, {**kept, "VM": made} | ({"currently_attached": False} if cls == "VGPU" else {}))
+    for gpu in source["VGPUs"]:
+        kept = {key: value for key, value in db.get("VGPU", gpu).items() if key not in _FRESH}
+        db.create("VGPU", {**kept, "VM": made, "currently_attached": False})
+    for chip in source["VTPMs"]:
+        chips.copy(db, chip, made)
 
 
 def s_expression(value: object) -> str:

@@ -9,6 +9,7 @@ from vmbackup.simulator.calls import (
     events,
     interfaces,
     messages,
+    migrations,
     pools,
     sessions,
     storage,
@@ -18,6 +19,7 @@ from vmbackup.simulator.calls import (
     vm_revert,
     vm_states,
     vms,
+    vtpms,
 )
 from vmbackup.simulator.calls.table import Call
 
@@ -28,6 +30,7 @@ _TABLES = (
     vms.TABLE,
     vm_power.TABLE,
     vm_states.TABLE,
+    migrations.TABLE,
     vm_copies.TABLE,
     vm_revert.TABLE,
     storage.TABLE,
@@ -35,6 +38,7 @@ _TABLES = (
     drives.TABLE,
     discs.TABLE,
     interfaces.TABLE,
+    vtpms.TABLE,
     events.TABLE,
     messages.TABLE,
     pools.TABLE,

@@ -15,7 +15,7 @@ from vmbackup.simulator.provisioning import account, assert_room, is_thick, occu
 from vmbackup.simulator.schema import NULL
 
 TABLE: Final = Table()
-_OF_A_COPY = (
+OF_A_COPY = (
     "name_label",
     "name_description",
     "virtual_size",
@@ -45,7 +45,7 @@ def take_copy(context: Context, vdi: str, repository: str) -> str:
     assert_plugged(pool.db, repository)
     with holding(pool, context.task, "VDI", vdi, "copy"):
         source = pool.db.get("VDI", vdi)
-        fields = {name: source[name] for name in _OF_A_COPY} | {"SR": repository}
+        fields = {name: source[name] for name in OF_A_COPY} | {"SR": repository}
         spec = DiskSpec(source["virtual_size"], source=pool.disks.path(source["uuid"]))
         with holding(pool, context.task, "SR", repository, "vdi_create"):
             assert_room(pool.db, repository, source["physical_utilisation"])

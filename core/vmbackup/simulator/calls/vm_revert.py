@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from vmbackup.simulator import messages
+from vmbackup.simulator import chips, messages
 from vmbackup.simulator.calls.disk_copies import take_clone
 from vmbackup.simulator.calls.storage import remove_disk
 from vmbackup.simulator.calls.table import Context, Table
@@ -111,9 +111,11 @@ def _take_over(db: Database, vm: str, snapshot: str, disks: dict[str, str], imag
     for vbd in list(db.get("VM", vm)["VBDs"]):
         if db.get("VBD", vbd)["userdevice"] in places:
             db.delete("VBD", vbd)
-    for cls, name in (("VIF", "VIFs"), ("VGPU", "VGPUs"), ("VTPM", "VTPMs")):
+    for cls, name in (("VIF", "VIFs"), ("VGPU", "VGPUs")):
         for ref in list(db.get("VM", vm)[name]):
             db.delete(cls, ref)
+    for chip in list(db.get("VM", vm)["VTPMs"]):
+        chips.remove(db, chip)
     copy_belongings(db, snapshot, vm, disks)
     for vbd, vdi in disks.items():
         drive = db.get("VBD", vbd)

@@ -9,6 +9,7 @@ from vmbackup.simulator.database import Database
 from vmbackup.simulator.errors import XapiError
 from vmbackup.simulator.memory import discard_memory, save_memory
 from vmbackup.simulator.operations import holding
+from vmbackup.simulator.pool import Pool
 from vmbackup.simulator.schema import NULL
 from vmbackup.simulator.visibility import hosts_seeing, repositories
 
@@ -44,15 +45,19 @@ def pause(context: Context, vm: str) -> None:
         context.pool.db.set("VM", vm, power_state="Paused")
 
 
+def put_to_sleep(pool: Pool, vm: str) -> None:
+    """Save a running VM's memory on storage and leave it suspended. Raises XapiError `VM_NO_SUSPEND_SR [vm]`."""
+    image = save_memory(pool, vm)
+    with pool.db.change():
+        power_off(pool, vm)
+        pool.db.set("VM", vm, power_state="Suspended", suspend_VDI=image)
+
+
 @TABLE.call("VM.suspend", "VM ref", asynchronous=True)
 def suspend(context: Context, vm: str) -> None:
     """Save a VM's memory and take it off its host; its drives count as detached."""
-    pool = context.pool
-    with holding(pool, context.task, "VM", vm, "suspend"):
-        image = save_memory(pool, vm)
-        with pool.db.change():
-            power_off(pool, vm)
-            pool.db.set("VM", vm, power_state="Suspended", suspend_VDI=image)
+    with holding(context.pool, context.task, "VM", vm, "suspend"):
+        put_to_sleep(context.pool, vm)
 
 
 @TABLE.call("VM.resume", "VM ref", "bool", "bool", asynchronous=True)
@@ -100,15 +105,6 @@ def _reboot(context: Context, vm: str) -> None:
         host = db.get("VM", vm)["resident_on"]
         power_off(context.pool, vm)
         power_on(context.pool, vm)
-        db.set("VM", vm, resident_on=host)
-
-
-@TABLE.call("VM.pool_migrate", "VM ref", "host ref", "string->string map", asynchronous=True)
-def pool_migrate(context: Context, vm: str, host: str, _options: dict[str, str]) -> None:
-    """Move a running VM to another host of the pool."""
-    db = context.pool.db
-    with holding(context.pool, context.task, "VM", vm, "pool_migrate"):
-        assert_can_see(db, vm, host)
         db.set("VM", vm, resident_on=host)
 
 

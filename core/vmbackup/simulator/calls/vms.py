@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from vmbackup.simulator import messages, operations
+from vmbackup.simulator import chips, messages, operations
 from vmbackup.simulator.calls.records import constructor
 from vmbackup.simulator.calls.storage import take_snapshot
 from vmbackup.simulator.calls.table import Context, Table, optional
@@ -52,9 +52,11 @@ def remove_vm(pool: Pool, vm: str) -> None:
     db = pool.db
     with db.change():
         record = db.get("VM", vm)
-        for cls, name in (("VBD", "VBDs"), ("VIF", "VIFs"), ("VGPU", "VGPUs"), ("VTPM", "VTPMs"), ("VUSB", "VUSBs")):
+        for cls, name in (("VBD", "VBDs"), ("VIF", "VIFs"), ("VGPU", "VGPUs"), ("VUSB", "VUSBs")):
             for ref in list(record[name]):
                 db.delete(cls, ref)
+        for chip in list(record["VTPMs"]):
+            chips.remove(db, chip)
         for cls, name in (("VM_metrics", "metrics"), ("VM_guest_metrics", "guest_metrics")):
             if db.has(cls, record[name]):
                 db.delete(cls, record[name])
