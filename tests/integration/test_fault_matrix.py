@@ -1,14 +1,20 @@
 """Every fault of the simulator against every way of exporting: no false good, a bounded end, nothing left behind."""
 
+import contextlib
+import hashlib
+import re
 import time
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import pytest
-from tests.integration.world import MIB, World, job
+from tests.integration.ways import SIZE, WAYS, Lending, path_of, vhd_content
+from tests.integration.world import MIB, World
 
-from vmbackup.results import exit_code
-from vmbackup.simulator import DiskSpec
+from vmbackup.results import Failure, exit_code
 from vmbackup.simulator.faults import (
+    BodyHook,
+    BodyTap,
     CallFails,
     CallStalls,
     Cut,
@@ -34,138 +40,234 @@ from vmbackup.simulator.faults import (
     Unauthorised,
     WrongChecksum,
 )
+from vmbackup.xapi import unmake
 
-VHD = '\n[methods.vhd]\ntype = "vdi-export"\nformat = "vhd"\n'
-WAYS = {
-    "xva": "",
-    "xva.gz": 'compress = { with = "gzip", when = "host" }',
-    "xva.zst": 'compress = { with = "zstd", when = "host" }',
-    "raw": 'method = "vdi-export"',
-    "vhd": 'method = "vhd"',
-}
-XVA = ("xva", "xva.gz", "xva.zst")
 HALF = 1
 """Put in place of an offset: half of the image as it is sent when all goes well."""
 
-FAULTS: dict[str, Rule] = {
-    "cut": Cut(after=HALF),
-    "cut, task pending": Cut(after=HALF, task="pending"),
-    "cut, task success": Cut(after=HALF, task="success"),
-    "reset": Reset(after=HALF),
-    "stall": Stall(after=HALF, seconds=6),
-    "flip": Flip(at=HALF),
-    "error text": ErrorInBody(after=HALF),
-    "empty reply": EmptyReply(),
-    "401, task pending": Unauthorised(),
-    "403": Forbidden(),
-    "redirect to a stranger": Redirect(),
-    "redirect loop": RedirectLoop(),
-    "task fails": TaskFails(code="VDI_IO_ERROR"),
-    "task gone": TaskGone(),
-    "block repeated": RepeatBlock(block=0),
-    "blocks swapped": SwapBlocks(block=0),
-    "last block left out": LeaveOutBlock(block=-1),
-    "wrong checksum": WrongChecksum(block=0),
+
+@dataclass(frozen=True)
+class Fault:
+    """A rule, and the code and words with which an export fails by it; some ways say it in words of their own."""
+
+    rule: Rule
+    code: str
+    words: str = ""
+    otherwise: Mapping[str, str] = field(default_factory=dict)
+
+    def words_of(self, way: str) -> str:
+        return self.otherwise.get(way, self.words)
+
+
+ENDS = "the stream ends inside"
+FAULTS: dict[str, Fault] = {
+    "cut": Fault(Cut(after=HALF), "CLIENT_ERROR", ENDS),
+    "cut, task pending": Fault(Cut(after=HALF, task="pending"), "ImageError", ENDS),
+    "cut, task success": Fault(Cut(after=HALF, task="success"), "ImageError", ENDS),
+    "reset": Fault(Reset(after=HALF), "CLIENT_ERROR"),
+    "stall": Fault(Stall(after=HALF, seconds=6), "Stalled", "for 1 s neither a byte came nor"),
+    "flip": Fault(Flip(at=HALF), "ImageError", otherwise={"xva": r"does not match its checksum \(xxhash\)"}),
+    "error text": Fault(ErrorInBody(after=HALF), "SR_BACKEND_FAILURE_200", "HTTP/1.1 500 Internal Error"),
+    "empty reply": Fault(EmptyReply(), "NO_HOSTS_AVAILABLE"),
+    "401, task pending": Fault(Unauthorised(), "TransferError", "HTTP 401"),
+    "403": Fault(Forbidden(), "RBAC_PERMISSION_DENIED"),
+    "redirect to a stranger": Fault(Redirect(), "TransferError", "192.0.2.1', which is none of its hosts"),
+    "redirect loop": Fault(RedirectLoop(), "TransferError", "from host to host"),
+    "task fails": Fault(TaskFails(code="VDI_IO_ERROR"), "VDI_IO_ERROR"),
+    "task gone": Fault(TaskGone(), "TransferError", "nobody knows how it ended"),
+    "block repeated": Fault(
+        RepeatBlock(block=0),
+        "ImageError",
+        "the numbers must rise",
+        {"raw": "behind the disk's 5,242,880 are not zeros", "vhd": "the last footer is not the same as the first"},
+    ),
+    "blocks swapped": Fault(
+        SwapBlocks(block=0),
+        "ImageError",
+        "its first is missing",
+        {"vhd": "block 0 is said to be at sector 4,102, but 5 is next"},
+    ),
+    "last block left out": Fault(LeaveOutBlock(block=-1), "ImageError", "ends at 4,194,304 of 5,242,880 bytes"),
+    "wrong checksum": Fault(
+        WrongChecksum(block=0),
+        "ImageError",
+        r"does not match its checksum \(xxhash\)",
+        {"vhd": "the last footer is not the same as the first"},
+    ),
 }
-# The streams of single disks have no checksums: wrong bytes in a right structure cannot be told from right ones.
-NO_CHECKSUMS = {"flip", "blocks swapped", "wrong checksum", "last block left out"}
-UNSEEN = {"raw": NO_CHECKSUMS, "vhd": NO_CHECKSUMS}
+BLOCK = 2 * MIB  # of a raw or VHD stream
+VHD_FRONT = 2560  # bytes: footer copy, header, gap, block table
+
+
+def _inverted(disk: bytes, at: int) -> bytes:
+    return disk[:at] + bytes([disk[at] ^ 0xFF]) + disk[at + 1 :]
+
+
+# A raw stream has no structure, the blocks of a VHD no checksums: there wrong bytes cannot be told from right ones.
+# What each of these makes of the disk, given half of the image's size:
+UNSEEN: dict[tuple[str, str], Callable[[bytes, int], bytes]] = {
+    ("flip", "raw"): _inverted,
+    ("blocks swapped", "raw"): lambda disk, _: disk[BLOCK : 2 * BLOCK] + disk[:BLOCK] + disk[2 * BLOCK :],
+    ("last block left out", "raw"): lambda disk, _: disk[: 2 * BLOCK] + bytes(SIZE - 2 * BLOCK),
+    ("wrong checksum", "raw"): lambda disk, _: disk,
+    ("flip", "vhd"): lambda disk, half: _inverted(disk, half - VHD_FRONT - 512 - 512),  # behind two sector bitmaps
+    ("last block left out", "vhd"): lambda disk, _: disk[: 2 * BLOCK] + bytes(SIZE - 2 * BLOCK),
+}
+
+
 HARMLESS: dict[str, Rule] = {
-    "slow": Slow(rate=8 * MIB),
-    "task ends late": TaskSlow(seconds=2),
+    "slow": Slow(rate=16 * MIB),
+    "task ends late": TaskSlow(seconds=1),
     "task ends before its stream": TaskEndsEarly(after=HALF),
-    "stall while the task goes on": Stall(after=HALF, seconds=4, progress="moves"),
+    "stall while the task goes on": Stall(after=HALF, seconds=2.5, progress="moves"),
     "session lost once": SessionLost(method="task.get_record"),
 }
-CALLS: dict[str, Rule] = {
-    "snapshot refused": CallFails(method="VM.snapshot", code="SR_BACKEND_FAILURE_44", params=("", "full", "")),
-    "reply to the snapshot lost": ReplyLost(method="VM.snapshot"),
-    "snapshot takes its time": CallStalls(method="VM.snapshot", seconds=2),
-    "unmarking refused": CallFails(method="VM.set_is_a_template", code="OPERATION_NOT_ALLOWED", params=("no",)),
-    "task refused": CallFails(method="task.create", code="TOO_MANY_PENDING_TASKS"),
-    "reply to the task lost": ReplyLost(method="task.create"),
-    "reply to the removal lost": ReplyLost(method="VM.destroy"),
+CALLS: dict[str, tuple[Rule, int]] = {
+    "snapshot refused": (CallFails(method="VM.snapshot", code="SR_BACKEND_FAILURE_44", params=("", "full", "")), 4),
+    "reply to the snapshot lost": (ReplyLost(method="VM.snapshot"), 4),
+    "snapshot takes its time": (CallStalls(method="VM.snapshot", seconds=2), 0),
+    "unmarking refused": (CallFails(method="VM.set_is_a_template", code="OPERATION_NOT_ALLOWED", params=("no",)), 4),
+    "task refused": (CallFails(method="task.create", code="TOO_MANY_PENDING_TASKS"), 4),
+    "reply to the task lost": (ReplyLost(method="task.create"), 4),
+    "reply to the removal lost": (ReplyLost(method="VM.destroy"), 0),
 }
-GOOD_ALL_THE_SAME = {"snapshot takes its time", "reply to the removal lost"}
 
 
-@pytest.fixture
-def ready(world: World, request: pytest.FixtureRequest) -> World:
-    """A world with a good backup by this way, whose transfers may stand still for one second."""
-    way = WAYS[request.getfixturevalue("way")]
-    world.configure(job("web*", more=f'{way}\nstall = "1s"') + VHD)
-    assert exit_code(world.run()) == 0
-    return world
+@pytest.fixture(scope="module")
+def lending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lending]:
+    with contextlib.ExitStack() as stack:
+        yield Lending(tmp_path_factory.mktemp("ways"), stack)
+
+
+@pytest.fixture(autouse=True)
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that nobody ends is waited for half a second, not fifteen."""
+    monkeypatch.setattr(unmake, "SETTLE_SECONDS", 0.5)
+
+
+def _half(world: World) -> int:
+    (image,) = [file for file in world.backups()[0].manifest.files if file.role == "image"]
+    return image.size // 2
 
 
 def _placed(rule: Rule, world: World, way: str) -> Rule:
     """The rule at its path, and half-way through the image."""
-    (image,) = [file for file in world.backups()[0].manifest.files if file.role == "image"]
-    changes: dict[str, object] = {
-        name: image.size // 2 for name in ("after", "at") if getattr(rule, name, None) == HALF
-    }
-    if hasattr(rule, "path") and way not in XVA:
-        changes["path"] = "/export_raw_vdi"
-    return replace(rule, **changes)  # type: ignore[arg-type]
+    changes: dict[str, object] = {name: _half(world) for name in ("after", "at") if getattr(rule, name, None) == HALF}
+    if hasattr(rule, "path"):
+        changes["path"] = path_of(way)
+    return replace(rule, **changes)  # type: ignore[arg-type]  # names and types are those of the rule itself
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_no_backup(ready: World, way: str, fault: str) -> None:
-    if fault in UNSEEN.get(way, ()):
-        _expect_unseen(ready, way, fault)
-        return
-    before, older, files = ready.records(), ready.backups(), ready.files()
-    ready.pool.faults.add(_placed(FAULTS[fault], ready, way))
+@pytest.mark.parametrize(
+    ("fault", "way"), [(fault, way) for fault in FAULTS for way in WAYS if (fault, way) not in UNSEEN]
+)
+def test_a_fault_that_shows_is_no_backup(lending: Lending, fault: str, way: str) -> None:
+    with lending.world(way) as world:
+        failure = _failed(world, _placed(FAULTS[fault].rule, world, way))
+        assert failure.code == FAULTS[fault].code
+        assert re.search(FAULTS[fault].words_of(way), failure.message), failure.message
+
+
+STRUCTURE = {
+    "first footer": (100, "the checksum of its footer is wrong"),
+    "header": (600, "the checksum of its header is wrong"),
+    "gap": (1600, "there are bytes between the VHD's header and its block table"),
+    "block table": (2048, "block 0 is said to be at sector"),
+    "end of the block table": (2550, "there is something behind the entries of its block table"),
+    "sector bitmap": (VHD_FRONT + 7, "the sector bitmap of block 0 is not all ones"),
+    "second sector bitmap": (VHD_FRONT + 512 + BLOCK + 7, "the sector bitmap of block 1 is not all ones"),
+    "last footer": (VHD_FRONT + 3 * (512 + BLOCK) + 9, "the last footer is not the same as the first"),
+}
+
+
+@pytest.mark.parametrize("place", STRUCTURE)
+def test_a_wrong_byte_in_the_structure_of_a_vhd_is_no_backup(lending: Lending, place: str) -> None:
+    at, words = STRUCTURE[place]
+    with lending.world("vhd") as world:
+        failure = _failed(world, Flip(path=path_of("vhd"), at=at))
+        assert failure.code == "ImageError"
+        assert words in failure.message
+
+
+def _failed(world: World, rule: Rule) -> Failure:
+    """Run the job under a rule: it fails in time, and pool and target are as before."""
+    before, older, files = world.records(), world.backups(), world.files()
+    world.pool.faults.add(rule)
     started = time.monotonic()
-    report = ready.run()
+    report = world.run()
     assert time.monotonic() - started < 60
-    assert exit_code(report) == 4, f"a false good: {fault} in {way}"
+    assert exit_code(report) == 4, f"a false good: {rule}"
     failure = report.results[0].outcomes[0].failure
     assert failure is not None
     assert failure.step == "export"
-    assert failure.message
-    ready.pool.faults.clear()
-    assert ready.backups() == older
-    assert ready.files() == files
-    assert ready.records() == before, "something was left in the pool"
-    assert ready.journals() == []
+    world.pool.faults.clear()
+    assert world.backups() == older
+    assert world.files() == files
+    assert world.records() == before, "something was left in the pool"
+    assert world.journals() == []
+    return failure
 
 
-def _expect_unseen(world: World, way: str, fault: str) -> None:
-    """What nobody can see on the wire is at least stored as it came, and leaves nothing behind."""
-    world.pool.faults.add(_placed(FAULTS[fault], world, way))
-    before = world.records()
-    exit_code(world.run())
-    assert world.records() == before
-    assert all(verdict.good for verdict in world.verify_all())
+@pytest.mark.parametrize(("fault", "way"), UNSEEN)
+def test_what_nobody_can_see_is_stored_as_it_was_sent(lending: Lending, fault: str, way: str) -> None:
+    with lending.world(way) as world:
+        before, older = world.records(), world.backups()
+        half, held, sent = _half(world), bytearray(), bytearray()
+        world.pool.faults.add(BodyHook(path=path_of(way), after=0, run=lambda: held.extend(_snapshot(world))))
+        world.pool.faults.add(BodyTap(path=path_of(way), hear=sent.extend))
+        world.pool.faults.add(_placed(FAULTS[fault].rule, world, way))
+        report = world.run()
+        assert exit_code(report) == 0
+        (backup,) = [one for one in world.backups() if one not in older]
+        (image,) = [file for file in backup.manifest.files if file.role == "image"]
+        stored = (world.target / backup.folder / image.name).read_bytes()
+        if way == "raw":
+            assert stored + bytes(3 * BLOCK - SIZE) == sent, "the zeros that fill up the last block, and nothing else"
+            content = stored
+        else:
+            assert stored == sent
+            content = vhd_content(stored, SIZE)
+        assert content == UNSEEN[fault, way](bytes(held), half)
+        digest = hashlib.sha256(stored).hexdigest()
+        assert (image.size, image.sha256, image.content_sha256) == (len(stored), digest, digest)
+        assert backup.manifest.image is not None
+        (disk,) = backup.manifest.image.disks
+        assert (backup.manifest.image.format, disk.virtual_size) == (way, SIZE)
+        assert all(verdict.good for verdict in world.verify_all())
+        assert world.records() == before
+        assert world.journals() == []
+
+
+def _snapshot(world: World) -> bytes:
+    """What the only snapshot of a disk holds at this moment."""
+    (snapshot,) = [disk for disk in world.pool.records("VDI").values() if disk["is_a_snapshot"]]
+    return world.pool.disk_path(snapshot["uuid"]).read_bytes()
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("oddity", HARMLESS)
-def test_what_is_odd_and_harmless_is_a_good_backup(ready: World, way: str, oddity: str) -> None:
-    before = ready.records()
-    ready.pool.faults.add(_placed(HARMLESS[oddity], ready, way))
-    report = ready.run()
-    assert exit_code(report) == 0, report
-    assert ready.records() == before
-    assert all(verdict.good for verdict in ready.verify_all())
+def test_what_is_odd_and_harmless_is_a_good_backup(lending: Lending, oddity: str, way: str) -> None:
+    with lending.world(way) as world:
+        before = world.records()
+        world.pool.faults.add(_placed(HARMLESS[oddity], world, way))
+        report = world.run()
+        assert exit_code(report) == 0, report
+        assert world.records() == before
+        assert all(verdict.good for verdict in world.verify_all())
 
 
-@pytest.mark.parametrize("way", ["xva"])
 @pytest.mark.parametrize("fault", CALLS)
-def test_a_call_that_fails_leaves_nothing(ready: World, way: str, fault: str) -> None:
-    before, files = ready.records(), ready.files()
-    ready.pool.add_vm("other", [DiskSpec(MIB, seed=3)])
-    before = ready.records()
-    ready.pool.faults.add(CALLS[fault])
-    report = ready.run()
-    ready.pool.faults.clear()
-    if fault in GOOD_ALL_THE_SAME or exit_code(report) == 0:
-        assert exit_code(report) == 0
-    else:
-        assert exit_code(report) == 4
-        assert ready.files() == files
-    ready.run()
-    assert ready.records() == before
-    assert ready.journals() == []
+def test_a_call_that_fails_leaves_nothing(lending: Lending, fault: str) -> None:
+    rule, expected = CALLS[fault]
+    with lending.world("xva") as world:
+        before, files = world.records(), world.files()
+        world.pool.faults.add(rule)
+        report = world.run()
+        world.pool.faults.clear()
+        assert exit_code(report) == expected
+        assert (world.files() == files) == (expected != 0)
+        assert world.records() == before
+        assert world.journals() == []
+        assert exit_code(world.run()) == 0
+        assert world.records() == before
+        assert world.journals() == []

@@ -4,6 +4,7 @@ from vmbackup.simulator.demo import demo_pool, serve
 from vmbackup.simulator.disks import DiskSpec
 from vmbackup.simulator.faults import (
     BodyHook,
+    BodyTap,
     CallFails,
     CallHook,
     CallStalls,
@@ -43,6 +44,7 @@ from vmbackup.simulator.simulator import Simulator
 
 __all__ = [
     "BodyHook",
+    "BodyTap",
     "CallFails",
     "CallHook",
     "CallStalls",

@@ -78,6 +78,13 @@ class BodyHook(BodyRule):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BodyTap(BodyRule):
+    """`hear` is given every piece of the body as it is sent, with what other rules did to it. Not for uploads."""
+
+    hear: Callable[[bytes], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stall(BodyRule):
     """After so many bytes no more pass for some seconds, or until the rule is taken back; then it goes on.
 

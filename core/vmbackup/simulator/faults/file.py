@@ -12,7 +12,7 @@ from vmbackup.simulator.faults import answers, bodies, calls, outages
 from vmbackup.simulator.faults.register import Rule
 
 _ABSTRACT = {"RpcRule", "CallRule", "RequestRule", "PathRule", "BodyRule", "BlockRule", "AnswerRule"}
-_FROM_PYTHON_ONLY = {"CallHook", "BodyHook"}
+_FROM_PYTHON_ONLY = {"CallHook", "BodyHook", "BodyTap"}
 KINDS: Mapping[str, type[Rule]] = {
     name: kind
     for module in (answers, bodies, calls, outages)

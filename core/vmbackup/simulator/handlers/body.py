@@ -7,6 +7,7 @@ from vmbackup.simulator.errors import XapiError
 from vmbackup.simulator.faults import (
     BodyHook,
     BodyRule,
+    BodyTap,
     Cut,
     CutTarInsideFrame,
     ErrorInBody,
@@ -47,6 +48,7 @@ class Body:
             ((at, rule) for rule in rules if (at := offset(rule)) is not None), key=lambda event: event[0]
         )
         self._pace = next((pace.Pace(exchange, rule) for rule in rules if isinstance(rule, Slow)), None)
+        self._hearers = [rule.hear for rule in rules if isinstance(rule, BodyTap)]
         self._position = 0
         self._broken = False
 
@@ -69,6 +71,9 @@ class Body:
     def _send(self, parts: Sequence[bytes | memoryview]) -> None:
         if self._broken:
             return
+        for hear in self._hearers:
+            for part in parts:
+                hear(bytes(part))
         if self._pace is not None:
             for part in parts:
                 for piece in self._pace.pieces(part):

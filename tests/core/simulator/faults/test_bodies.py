@@ -7,9 +7,11 @@ from tests.core.simulator.archive import read_archive
 from tests.core.simulator.client import Client, Reply
 
 from vmbackup.simulator import (
+    BodyTap,
     Cut,
     DiskSpec,
     ErrorInBody,
+    Flip,
     RepeatBlock,
     Simulator,
     Slow,
@@ -217,3 +219,13 @@ def test_a_task_is_slow_to_end(sim: Simulator, xapi: Client, vm: str) -> None:
     assert len(read_archive(xapi.get("/export", session_id=xapi.session, task_id=task, ref=vm).body).names) == 13
     assert xapi("task.get_status", task) == "pending"
     assert xapi.wait(task)["status"] == "success"
+
+
+def test_what_is_sent_is_overheard_with_what_struck_it(sim: Simulator, xapi: Client, vm: str) -> None:
+    heard = bytearray()
+    sim.faults.add(BodyTap(path=RAW, hear=heard.extend))
+    sim.faults.add(Flip(path=RAW, at=MIB + 7))
+    (disk, *_) = xapi.disks(vm)
+    reply = xapi.get(RAW, session_id=xapi.session, vdi=disk["ref"])
+    assert reply.body == heard
+    assert heard[MIB + 7] == sim.disk_path(disk["uuid"]).read_bytes()[MIB + 7] ^ 0xFF
