@@ -27,20 +27,22 @@ from vmbackup.errors import (
     KeyRefused,
     NotifyError,
     PlanError,
+    SnapshotRefused,
     TargetError,
     TargetNotProven,
     VmbackupError,
 )
 from vmbackup.images import DiskEvidence, Evidence, ImageCheck, PackedCheck, RawCheck, VhdCheck, XvaCheck
 from vmbackup.keys import check_key
-from vmbackup.manifest import Image, ImageDisk, Manifest, PoolFact, StoredFile, VMFact
+from vmbackup.manifest import Image, ImageDisk, LeftOut, Manifest, PoolFact, StoredFile, VMFact
 from vmbackup.markers import hookimpl
-from vmbackup.models import VIF, VM, Disk, Pool
+from vmbackup.models import SR, VIF, VM, Disk, Pool
 from vmbackup.results import Backup, Covered, Failure, Outcome, Removal, Report, Run, VMResult, exit_code
 from vmbackup.settings import NoSettings, Secret, Settings
 from vmbackup.version import __version__
 
 __all__ = [
+    "SR",
     "VIF",
     "VM",
     "Backup",
@@ -62,6 +64,7 @@ __all__ = [
     "KeyExists",
     "KeyMissing",
     "KeyRefused",
+    "LeftOut",
     "Leftover",
     "Manifest",
     "Method",
@@ -82,6 +85,7 @@ __all__ = [
     "Scratch",
     "Secret",
     "Settings",
+    "SnapshotRefused",
     "Stored",
     "StoredFile",
     "Target",

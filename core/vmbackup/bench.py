@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from vmbackup.contracts import Compressor
+from vmbackup.headroom import Margin
 from vmbackup.journal import Journal
 from vmbackup.keys import folder_name
 from vmbackup.listeners import Listeners
-from vmbackup.manifest import Begun, Image, Manifest, PoolFact, StoredFile, VMFact
-from vmbackup.models import VM, Pool
+from vmbackup.manifest import Begun, Exported, Image, LeftOut, Manifest, PoolFact, StoredFile, VMFact
+from vmbackup.models import VM, Disk, Pool
 from vmbackup.repository import Repository
 from vmbackup.results import Run
 from vmbackup.settings import Settings
@@ -43,6 +44,7 @@ class Bench:
     listeners: Listeners
     watcher: Watcher
     limits: Limits
+    margin: Margin
 
     def limits_for(self, seconds: float | None) -> Limits:
         """Return the limits of transfers that begin now, for something that may take `seconds`."""
@@ -64,6 +66,8 @@ class Bench:
         vm: VM | None,
         image: Image | None,
         files: Iterable[StoredFile],
+        exported: Exported = "snapshot",
+        left_out: Iterable[Disk] = (),
     ) -> Manifest:
         """Put a manifest together; it is finished now."""
         pool = self.run.pool
@@ -74,7 +78,8 @@ class Bench:
             job=self.run.job,
             method=method,
             pool=PoolFact(uuid=pool.uuid, name=pool.name, product=pool.product, version=pool.version),
-            vm=VMFact(uuid=vm.uuid, name=vm.name, power_state=vm.power_state) if vm else None,
+            vm=vm_fact(vm, left_out) if vm else None,
+            exported=exported,
             image=image,
             started=started,
             snapshot_time=snapshot_time,
@@ -87,6 +92,17 @@ class Bench:
         meter = Meter([data])
         self.repository.store(f"{folder}/{name}", meter)
         return stored_file(role, name, meter, meter)
+
+
+def vm_fact(vm: VM, left_out: Iterable[Disk]) -> VMFact:
+    """Describe a VM as it was for its backup, which leaves some of its disks out."""
+    return VMFact(
+        uuid=vm.uuid,
+        name=vm.name,
+        power_state=vm.power_state,
+        secrets=vm.secrets,
+        left_out=tuple(LeftOut(uuid=disk.uuid, name=disk.name, position=disk.position) for disk in left_out),
+    )
 
 
 def stored_file(role: str, name: str, content: Meter, stored: Meter, compressor: str | None = None) -> StoredFile:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from vmbackup.errors import ConfigError
+from vmbackup.headroom import Margin
 from vmbackup.selection import Pattern
 from vmbackup.settings import Secret, Settings
 from vmbackup.xapi.trust import Address, Trust, normal_fingerprint
@@ -44,6 +45,34 @@ class Tls(Settings):
         return self
 
 
+def _share_or_bytes(value: object) -> object:
+    """Read `5%` as a share of 1 and `20GiB` as bytes; anything else is left for pydantic to refuse."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(%|[KMGT]iB)", value.strip())
+    if not match or (match[2] == "%" and not 0 <= float(match[1]) < HUNDRED):
+        raise ValueError("write a share of the SR as 5%, or a size as 20GiB")
+    return float(match[1]) / HUNDRED if match[2] == "%" else float(match[1]) * SIZES[match[2]]
+
+
+HUNDRED = 100
+SIZES = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+
+
+class Snapshots(Settings):
+    """When the pool's storage is spared one more snapshot."""
+
+    max_chain: int = Field(default=28, ge=2, le=30, description="a disk whose chain has so many images gets none")
+    keep_free: Annotated[float, BeforeValidator(_share_or_bytes), Field(ge=0)] = Field(
+        default=0.02, description="what stays free on the SR: a share such as 5%, or a size such as 20GiB"
+    )
+
+    @property
+    def margin(self) -> Margin:
+        """What this means for an SR."""
+        return Margin(self.max_chain, self.keep_free)
+
+
 class PoolSection(Settings):
     """Where the pool is and how to log in."""
 
@@ -51,6 +80,7 @@ class PoolSection(Settings):
     username: str
     password: Secret
     tls: Tls | None = None
+    snapshots: Snapshots = Field(default_factory=Snapshots, description="when the storage is spared one more snapshot")
 
     @field_validator("url")
     @classmethod

@@ -6,7 +6,7 @@ the report under its label; retry, throttling and dry run are the core's busines
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -15,6 +15,7 @@ from typing import ClassVar, Generic, Protocol, Self, TypeVar
 from typing_extensions import Buffer
 
 from vmbackup.images import ImageCheck
+from vmbackup.manifest import Exported
 from vmbackup.models import VM, Disk
 from vmbackup.results import Report
 from vmbackup.settings import NoSettings, Settings
@@ -126,7 +127,7 @@ class Export:
     `handler` and `query` are the HTTP request, without session and task; `image` is the file's name; `check` makes the
     check that the bytes pass through; `disks` are those that the image holds, paired with the VM's own: (exported,
     original); `packed` names the compression that the host applies, if any; `subject` is the reference of the VM record
-    whose metadata describes the backup.
+    whose metadata describes the backup. `exported` says what the pool reads: a snapshot, or the halted VM itself.
     """
 
     handler: str
@@ -136,6 +137,7 @@ class Export:
     disks: tuple[tuple[Disk, Disk], ...]
     subject: str
     packed: str | None = None
+    exported: Exported = "snapshot"
 
 
 class Scratch(Protocol):
@@ -145,11 +147,17 @@ class Scratch(Protocol):
     whatever happens, in this run or the next.
     """
 
-    def snapshot_vm(self, vm: VM) -> VM:
-        """Snapshot all disks of `vm` and return the snapshot, no template any more, with its disks."""
+    def block_migration(self, vm: VM) -> None:
+        """Keep `vm` from being moved to another host or SR until its backup is over."""
+
+    def snapshot_vm(self, vm: VM, without: Collection[Disk] = ()) -> VM:
+        """Snapshot all disks of `vm` but some, and return the snapshot, no template any more, with its disks.
+
+        Raises SnapshotRefused where the storage should be spared it.
+        """
 
     def snapshot_disk(self, disk: Disk) -> Disk:
-        """Snapshot one disk of a VM and return the snapshot."""
+        """Snapshot one disk of a VM and return the snapshot. Raises SnapshotRefused as `snapshot_vm` does."""
 
 
 class Method(Plugin[S_co]):
@@ -162,6 +170,10 @@ class Method(Plugin[S_co]):
     @abstractmethod
     def disks(self, vm: VM) -> tuple[Disk, ...]:
         """The disks of `vm` that a backup holds. Raises PlanError, with the reason, if it cannot be backed up so."""
+
+    def snapshots(self, vm: VM) -> tuple[Disk, ...]:
+        """The disks that a backup of `vm` snapshots: those that it holds, unless the VM is exported as it is."""
+        return self.disks(vm)
 
     @abstractmethod
     def begin(self, scratch: Scratch, vm: VM, packing: str | None) -> Export:

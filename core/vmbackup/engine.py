@@ -93,7 +93,8 @@ class VMBackup:
         self._enter("snapshot")
         moment = datetime.now(UTC)
         vm = reread(bench.session, self._task.vm)
-        export = self._method.begin(PoolScratch(bench.session, bench.journal), vm, bench.packing.host)
+        scratch = PoolScratch(bench.session, bench.journal, bench.margin, self._limits.deadline)
+        export = self._method.begin(scratch, vm, bench.packing.host)
         if not is_ours(export.image):
             raise BackupError(f"the method {self._task.method} calls its image {export.image!r}; see is_ours")
         self._enter("metadata")
@@ -110,6 +111,8 @@ class VMBackup:
             vm=vm,
             image=self._image(export, evidence),
             files=(image, *files),
+            exported=export.exported,
+            left_out=[disk for disk in vm.disks if disk.unwanted],
         )
         unpack = bench.packing.compressor.unpack if bench.packing.compressor else ""
         files.append(bench.store_small(folder, "guide", GUIDE, guide(manifest, unpack)))

@@ -9,6 +9,7 @@
     │   ├── TransferError            4   the connection to the pool broke, or its task failed
     │   │   ├── Unreachable          4   no connection could be made: nothing was sent
     │   │   └── Stalled              4   a transfer stood still for too long
+    │   ├── SnapshotRefused          4   the SR should not have to bear one more snapshot
     │   ├── TimeUp                   4   the time that `max-duration` gives is up
     │   ├── ImageError               4   the bytes are not a whole image
     │   └── TargetError              4   the target could not do what was asked
@@ -95,6 +96,10 @@ class Unreachable(TransferError):
 
 class Stalled(TransferError):
     """A transfer stood still for too long: no bytes, and no progress of the pool's task."""
+
+
+class SnapshotRefused(BackupError):
+    """The SR has too little room or too long a chain for one more snapshot; none was asked for."""
 
 
 class TimeUp(BackupError):

@@ -32,6 +32,7 @@ Uuid = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 Size = Annotated[int, Field(ge=0, le=2**63)]
 Name = Annotated[str, AfterValidator(check_key)]
 Utc = Annotated[AwareDatetime, AfterValidator(_utc)]
+Exported = Literal["snapshot", "vm"]
 
 
 class Fact(BaseModel):
@@ -88,16 +89,33 @@ class PoolFact(Fact):
     version: str
 
 
+class LeftOut(Fact):
+    """A disk of the VM that its backup does not hold, since the disk's name asks for that."""
+
+    uuid: Uuid
+    name: str
+    position: int
+
+
 class VMFact(Fact):
-    """The VM that a backup is of, as it was when the snapshot was taken."""
+    """The VM that a backup is of, as it was when the snapshot was taken.
+
+    `secrets` says what its metadata holds that opens doors, "NVRAM" (UEFI variables) and "vTPM": who can read this
+    backup has them.
+    """
 
     uuid: Uuid
     name: str
     power_state: str
+    secrets: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 class Manifest(Fact):
-    """One generation of one backup. Times are UTC; `vm` and `image` are absent for a dump of the pool database."""
+    """One generation of one backup. Times are UTC; `vm` and `image` are absent for a dump of the pool database.
+
+    `exported` says what the pool read: a snapshot, or the halted VM itself; `snapshot_time` is the moment of either.
+    """
 
     vmbackup_manifest: Literal[1] = 1
     generation: Annotated[int, Field(ge=1)] = 1
@@ -109,6 +127,7 @@ class Manifest(Fact):
     pool: PoolFact
     vm: VMFact | None
     image: Image | None
+    exported: Exported = "snapshot"
     started: Utc
     snapshot_time: Utc
     finished: Utc

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from vmbackup.manifest import Manifest, StoredFile
+from vmbackup.manifest import Manifest, StoredFile, VMFact
 from vmbackup.models import VM, Disk
 
 SUMS = "SHA256SUMS"
@@ -48,7 +48,7 @@ def files_for_people(vm: VM, disks: Iterable[Disk]) -> dict[str, bytes]:
                 "sharable": disk.sharable,
                 "read_only": disk.read_only,
                 "orig_uuid": disk.uuid,
-                "orig_sr_uuid": disk.sr_uuid,
+                "orig_sr_uuid": disk.sr.uuid,
             }
         )
     for index, vif in enumerate(vm.vifs):
@@ -74,10 +74,12 @@ def guide(manifest: Manifest, unpack: str = "") -> bytes:
     """Return RESTORE.txt: the exact lines for this backup. `unpack` are the shell words that undo our compression."""
     image = next(file for file in manifest.files if file.role == "image")
     assert manifest.vm is not None and manifest.image is not None  # noqa: PT018, S101 - an image is of a VM
+    source = "snapshot of" if manifest.exported == "snapshot" else "exported while it was halted, from"
     lines = [
         f"Backup of the VM {one_line(manifest.vm.name)} ({manifest.vm.uuid})",
         f"in the pool {one_line(manifest.pool.name)} ({manifest.pool.uuid}), {one_line(manifest.pool.product)}",
-        f"snapshot of {manifest.snapshot_time:%Y-%m-%d %H:%M:%S} UTC, by {manifest.method}, {manifest.written_by}",
+        f"{source} {manifest.snapshot_time:%Y-%m-%d %H:%M:%S} UTC, by {manifest.method}, {manifest.written_by}",
+        *_notes(manifest.vm),
         "",
         "1. Check the files; every line must end in OK:",
         "",
@@ -86,7 +88,7 @@ def guide(manifest: Manifest, unpack: str = "") -> bytes:
         "2. Restore, with nothing but a XenServer or XCP-ng host (replace what stands in <>):",
         "",
     ]
-    how = _whole_vm(image, unpack) if manifest.image.format == "xva" else _one_disk(manifest, image, unpack)
+    how = _whole_vm(manifest, image, unpack) if manifest.image.format == "xva" else _one_disk(manifest, image, unpack)
     return "\n".join([*lines, *how, ""]).encode()
 
 
@@ -95,7 +97,15 @@ def one_line(name: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in name)
 
 
-def _whole_vm(image: StoredFile, unpack: str) -> Sequence[str]:
+def _notes(vm: VMFact) -> Sequence[str]:
+    """Say what a person has to know before anything is restored."""
+    notes = [f"Not in it: the disk {one_line(disk.name)} at position {disk.position}" for disk in vm.left_out]
+    if vm.secrets:
+        notes.append(f"Keep it as safe as the VM itself: it holds its {' and '.join(vm.secrets)}")
+    return notes
+
+
+def _whole_vm(manifest: Manifest, image: StoredFile, unpack: str) -> Sequence[str]:
     if image.name.endswith(".zst"):
         note = [
             "The host unpacks zstd itself from Citrix Hypervisor 8.1 and XCP-ng 8.1 on; for an older one first:",
@@ -109,7 +119,9 @@ def _whole_vm(image: StoredFile, unpack: str) -> Sequence[str]:
         f"    xe vm-import filename={image.name} sr-uuid=<SR>",
         "",
         "This makes a new VM with new MAC addresses, and prints its UUID. To keep the MAC addresses, when the",
-        "original is gone (the VM then gets the UUID of the snapshot that was exported, not the original's):",
+        "original is gone (the VM then gets the UUID of the snapshot that was exported, not the original's):"
+        if manifest.exported == "snapshot"
+        else "original is gone (the VM then gets its UUID, too):",
         "",
         f"    xe vm-import filename={image.name} sr-uuid=<SR> preserve=true",
     ]

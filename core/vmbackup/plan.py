@@ -1,12 +1,13 @@
 """A job resolved against the pool's inventory: one task for each VM, and every problem at once. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from vmbackup.config import Compress, Job, Keep, Selected
 from vmbackup.contracts import Method
 from vmbackup.errors import PlanError
+from vmbackup.headroom import USUAL_MARGIN, Margin, refusal
 from vmbackup.models import VM, Disk, Inventory
 from vmbackup.results import Covered, Failure
 from vmbackup.selection import Pattern, Rank, select
@@ -20,7 +21,7 @@ class Task:
     """One VM's part of a plan: how it is backed up, which of its disks, and how many backups are kept.
 
     `estimate` is the most that the pool will send, in bytes, before compression; `seconds` is the most that it may
-    take, if there is a limit.
+    take, if there is a limit. `remarks` say what is special about this VM's backup, and no cause for worry.
     """
 
     vm: VM
@@ -29,6 +30,7 @@ class Task:
     keep: Keep
     estimate: int
     seconds: float | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,12 @@ class Plan:
     inventory: tuple[Covered, ...]
 
 
-def make_plan(name: str, job: Job, inventory: Inventory, methods: Methods) -> Plan:
-    """Resolve a job. Each VM has one task at most; what cannot be resolved is a problem, and the rest goes on."""
+def make_plan(name: str, job: Job, inventory: Inventory, methods: Methods, margin: Margin = USUAL_MARGIN) -> Plan:
+    """Resolve a job. Each VM has one task at most; what cannot be resolved is a problem, and the rest goes on.
+
+    Where the storage should be spared a snapshot by `margin`, a note says so: it is looked at again when the VM's turn
+    has come.
+    """
     entries = [Pattern(entry.match) for entry in job.vms]
     excludes = [Pattern(entry.match) for entry in job.exclude]
     selection = select(entries, excludes, inventory.vms)
@@ -78,6 +84,7 @@ def make_plan(name: str, job: Job, inventory: Inventory, methods: Methods) -> Pl
         problems.append(_problem("the job takes no VM of this pool", "`vmbackup preview` says what matches nothing."))
     notes = [f"{entries[index].text!r} matches no VM" for index in selection.idle if not entries[index].literal]
     notes += _notes(tasks, names, entries, excludes, inventory)
+    notes += _refusals(tasks, methods, margin)
     covered = tuple(Covered(vm.name, vm.uuid, vm.uuid in selection.taken) for vm in inventory.vms)
     unique = tuple(dict.fromkeys(problems))
     return Plan(name, job.targets, job.compress, tuple(tasks), unique, tuple(notes), covered)
@@ -109,9 +116,32 @@ def _notes(
     return notes
 
 
+def _refusals(tasks: Sequence[Task], methods: Methods, margin: Margin) -> list[str]:
+    """Say which snapshots would not be asked for if their turn came now."""
+    refused = ((task.vm.name, refusal(methods[task.method].snapshots(task.vm), margin)) for task in tasks)
+    return [f"{name}: no snapshot as things stand: {why[0]}" for name, why in refused if why]
+
+
 def _task(vm: VM, label: str, entry: Selected, job: Job, methods: Methods) -> Task:
     method = methods[label]
-    return Task(vm, label, method.disks(vm), entry.keep or job.keep, method.estimate(vm), entry.max_duration)
+    disks, seconds = method.disks(vm), entry.max_duration
+    remarks = tuple(_remarks(vm, direct=bool(disks) and not method.snapshots(vm)))
+    return Task(vm, label, disks, entry.keep or job.keep, method.estimate(vm), seconds, remarks)
+
+
+def _remarks(vm: VM, *, direct: bool) -> Iterator[str]:
+    """Say what is special about a VM's backup."""
+    for disk in vm.disks:
+        if disk.unwanted:
+            yield f"the disk {disk.name!r} is left out, as its name asks for"
+    if direct:
+        yield "is halted, and exported without a snapshot; it cannot be started until that is done"
+    if vm.power_state == "Suspended":
+        yield "is suspended: its memory is not in the backup, and a restored VM starts as after a power cut"
+    for disc in vm.discs:
+        yield f"the ISO {disc!r} in its CD drive is not in the backup"
+    if vm.secrets:
+        yield f"its backup holds secrets of the VM: {', '.join(vm.secrets)}"
 
 
 def _check_packing(compress: Compress | None, method: Method[Settings]) -> None:

@@ -9,6 +9,8 @@ TRANSIENT = frozenset(
         *("HOST_STILL_BOOTING", "HOST_IS_SLAVE", "SESSION_INVALID", "CLIENT_ERROR"),
         *("SR_BACKEND_FAILURE_46", "SR_BACKEND_FAILURE_82", "SR_BACKEND_FAILURE_200", "SR_BACKEND_FAILURE_201"),
         *("SR_BACKEND_FAILURE_453", "TransferError", "ImageError"),
+        # A halted VM, exported as it is, was started in the moment before; the next attempt takes a snapshot.
+        "VM_BAD_POWER_STATE",
     }
 )
 

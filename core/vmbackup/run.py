@@ -102,14 +102,17 @@ def _run(site: Site, state: State, listeners: Listeners, watcher: Watcher, progr
         repository.prove()
         with Journal.begin(state.journals, run.id, pool.uuid) as journal:
             limits = Limits(stall=parts.job.stall, deadline=deadline)
-            bench = Bench(run, session, journal, repository, installation, parts.packing, listeners, watcher, limits)
+            margin = site.config.pool.snapshots.margin
+            bench = Bench(
+                run, session, journal, repository, installation, parts.packing, listeners, watcher, limits, margin
+            )
             for warning in (
                 *reconcile(session, pool.uuid, repository, state),
                 *tidy(repository, installation, state),
             ):
                 progress.warnings.append(warning)
                 watcher.warned(warning)
-            plan = make_plan(parts.name, parts.job, read_inventory(session, pool), parts.methods)
+            plan = make_plan(parts.name, parts.job, read_inventory(session, pool), parts.methods, margin)
             progress.plan = plan
             progress.failures += plan.problems
             progress.warnings += [Failure("plan", "Note", note) for note in plan.notes]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from vmbackup.manifest import Image, ImageDisk, Manifest, PoolFact, StoredFile, VMFact
-from vmbackup.models import VIF, VM, Disk, Inventory, Pool
+from vmbackup.models import SR, VIF, VM, Disk, Inventory, Pool
 from vmbackup.results import Backup, Failure, Outcome, Report, Run, VMResult
 
 START = datetime(2026, 1, 3, 2, 0, tzinfo=UTC)
@@ -18,6 +18,7 @@ POOL = Pool(
     version="26.1",
     default_sr="sr-1",
 )
+STORAGE = SR("5eed0000-0000-4000-8000-000000000001", "NFS storage", "nfs", 1 << 40, 1 << 39, snapshots=True)
 RUN = Run(id="0123456789abcdef", job="weekend", pool=POOL, started=START)
 
 
@@ -32,7 +33,7 @@ def disk(position: int = 0, device: str = "xvda", size: int = 8 << 20, name: str
         type="user",
         sharable=False,
         read_only=False,
-        sr_uuid="5eed0000-0000-4000-8000-000000000001",
+        sr=STORAGE,
         vbd_uuid=f"bd000000-0000-4000-8000-{position:012}",
         position=position,
         device=device,

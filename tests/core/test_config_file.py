@@ -291,3 +291,28 @@ def test_problems_that_others_find_are_told_with_their_lines(written: Written) -
 
 def test_keys_are_written_with_dashes_everywhere() -> None:
     assert "pool-database" in Config.model_json_schema()["$defs"]["Job"]["properties"]
+
+
+@pytest.mark.parametrize(
+    ("said", "free"),
+    [('"5%"', 0.05), ('"0%"', 0.0), ('"20GiB"', 20 << 30), ('"1.5 TiB"', 1.5 * (1 << 40)), ('"512MiB"', 512 << 20)],
+)
+def test_what_stays_free_on_an_sr(written: Written, said: str, free: float) -> None:
+    margin = written.load(WHOLE + f"\n[pool.snapshots]\nkeep-free = {said}\n").config.pool.snapshots.margin
+    assert (margin.free, margin.chain) == (free, 28)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('keep-free = "100%"', "a share of the SR as 5%, or a size as 20GiB"),
+        ('keep-free = "20GB"', "a share of the SR as 5%, or a size as 20GiB"),
+        ("keep-free = -1", "greater than or equal to 0"),
+        ("max-chain = 31", "less than or equal to 30"),
+        ("max-chain = 1", "greater than or equal to 2"),
+    ],
+)
+def test_margins_that_make_no_sense_are_refused(written: Written, line: str, message: str) -> None:
+    (refusal,) = written.refusal(WHOLE + f"\n[pool.snapshots]\n{line}\n")
+    assert "pool.snapshots" in refusal
+    assert message in refusal

@@ -66,7 +66,7 @@ def test_a_disk_s_files() -> None:
         "sharable": "False",
         "read_only": "False",
         "orig_uuid": one.uuid,
-        "orig_sr_uuid": one.sr_uuid,
+        "orig_sr_uuid": one.sr.uuid,
     }
 
 

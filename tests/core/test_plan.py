@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,14 +10,14 @@ from tests.core.builders import disk, inventory, vm
 from vmbackup.config import Job
 from vmbackup.contracts import Method
 from vmbackup.methods.vdi_export import VdiExport, VdiExportSettings
-from vmbackup.methods.vm_export import VmExport
+from vmbackup.methods.vm_export import VmExport, VmExportSettings
 from vmbackup.models import VM
 from vmbackup.plan import Plan, make_plan
 from vmbackup.results import Failure
-from vmbackup.settings import NoSettings, Settings
+from vmbackup.settings import Settings
 
 METHODS: dict[str, Method[Settings]] = {
-    "vm-export": VmExport("vm-export", NoSettings()),
+    "vm-export": VmExport("vm-export", VmExportSettings()),
     "vdi-export": VdiExport("vdi-export", VdiExportSettings()),
 }
 TWINS = (vm("twin", "aaaaaaaa-1"), vm("twin", "bbbbbbbb-2"))
@@ -196,3 +197,34 @@ def test_no_vm_is_planned_twice_and_none_is_lost_in_silence(names: list[str], en
     for covered in plan.inventory:
         if covered.taken and covered.uuid not in tasks:
             assert repr(covered.vm) in said(plan.problems)
+
+
+def remarks(of: VM, **more: object) -> str:
+    plan = planned(job(of.name, **more), of)
+    assert plan.problems == ()
+    return "\n".join(plan.tasks[0].remarks)
+
+
+def test_what_is_special_about_a_vm_is_remarked_and_no_cause_for_a_warning() -> None:
+    plain = vm("web")
+    assert remarks(plain) == ""
+    assert "without a snapshot" in remarks(replace(plain, power_state="Halted"))
+    assert "without a snapshot" not in remarks(replace(plain, power_state="Halted"), method="vdi-export")
+    assert "its memory" in remarks(replace(plain, power_state="Suspended"))
+    assert "secrets of the VM: NVRAM" in remarks(replace(plain, secrets=("NVRAM",)))
+    assert "the ISO 'tools.iso'" in remarks(replace(plain, discs=("tools.iso",)))
+    unwanted = vm("web", disks=[disk(0), disk(1, name="swap [NOBAK]")])
+    assert "'swap [NOBAK]' is left out" in remarks(unwanted)
+    plan = planned(job("web"), unwanted)
+    assert plan.notes == ()
+    assert plan.tasks[0].disks == unwanted.disks[:1]
+    assert plan.tasks[0].estimate == unwanted.disks[0].virtual_size
+
+
+def test_a_snapshot_that_would_be_refused_now_is_a_note_and_the_vm_is_tried_all_the_same() -> None:
+    long = vm("web", disks=[replace(disk(), chain=29)])
+    plan = planned(job("web"), long)
+    assert plan.problems == ()
+    assert len(plan.tasks) == 1
+    assert "web: no snapshot as things stand: the chain of the disk 'root'" in plan.notes[0]
+    assert planned(job("web"), replace(long, power_state="Halted")).notes == (), "it needs none"

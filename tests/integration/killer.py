@@ -15,7 +15,7 @@ EVENTS = {"open", "os.link", "os.remove", "os.rename", "os.mkdir", "os.rmdir", "
 PHASE = os.environ["KILLER_PHASE"]
 NTH = int(os.environ.get("KILLER_NTH", "0"))
 BEGINS = {
-    "snapshot": ("http.client.send", "VM.snapshot"),
+    "snapshot": ("http.client.send", "VM.add_to_blocked_operations"),
     "publish": ("os.link", "image.xva"),
     "delete": ("os.link", "trash.json"),
 }

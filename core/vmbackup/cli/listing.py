@@ -76,6 +76,9 @@ def show(
         ("finished", moment(manifest.finished)),
         ("folder", found.folder),
     ]
+    if vm:
+        lines += [("left out", f"the disk {disk.name!r} at position {disk.position}") for disk in vm.left_out]
+        lines += [("secrets", ", ".join(vm.secrets))] if vm.secrets else []
     for key, value in lines:
         out.print(f"{key:<9} {name(value)}", soft_wrap=True)
     if manifest.image:

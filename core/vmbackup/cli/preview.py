@@ -23,7 +23,7 @@ def preview(
     parts = site.job(job)
     with site.session("vmbackup-preview") as session:
         inventory = read_inventory(session, read_pool(session))
-    plan = make_plan(job, parts.job, inventory, parts.methods)
+    plan = make_plan(job, parts.job, inventory, parts.methods, site.config.pool.snapshots.margin)
     problems = (*plan.problems, *_target_problems(parts))
     if as_json:
         print_json(_as_json(plan, problems))
@@ -57,6 +57,7 @@ def _as_json(plan: Plan, problems: tuple[Failure, ...]) -> dict[str, object]:
                 "keep": task.keep.model_dump(),
                 "targets": plan.targets,
                 "estimate": task.estimate,
+                "remarks": task.remarks,
             }
             for task in plan.tasks
         ],
@@ -81,6 +82,9 @@ def _show(plan: Plan, problems: tuple[Failure, ...], site: Site) -> None:
     left = [covered.vm for covered in plan.inventory if not covered.taken]
     if left:
         out.print(f"not in this job: {', '.join(name(vm) for vm in left)}", soft_wrap=True)
+    for task in plan.tasks:
+        for remark in task.remarks:
+            out.print(f"{name(task.vm.name)}: {name(remark)}", soft_wrap=True)
     for note in plan.notes:
         out.print(f"[yellow]note[/] {name(note)}", soft_wrap=True)
     for problem in problems:

@@ -26,18 +26,33 @@ class VdiExport(Method[VdiExportSettings]):
     Settings = VdiExportSettings
 
     def disks(self, vm: VM) -> tuple[Disk, ...]:
-        """Disk 0: the one at userdevice 0, whatever the guest calls it."""
+        """Disk 0: the one at userdevice 0, whatever the guest calls it.
+
+        It is always a snapshot of it: nothing but a snapshot keeps a disk from being written to during its export.
+        """
         found = tuple(disk for disk in vm.disks if disk.position == 0)
         if not found:
-            raise PlanError(f"{vm.name}: vdi-export needs a disk at position 0, and there is none")
-        if self.settings.format == "vhd" and found[0].virtual_size > VHD_LIMIT:
-            raise PlanError(f"{vm.name}: disk 0 is larger than the 2040 GiB of a VHD", advice="Export it raw.")
+            raise PlanError("vdi-export needs a disk at position 0, and there is none")
+        (disk,) = found
+        if disk.unwanted:
+            raise PlanError(
+                f"the name of disk 0, {disk.name!r}, asks for no backup",
+                advice="Exclude the VM from the job, or give the disk another name.",
+            )
+        if not disk.can_be_snapshotted:
+            raise PlanError(
+                f"disk 0, {disk.name!r} on {disk.sr.name!r} ({disk.sr.type}), cannot be snapshotted",
+                advice="Back the VM up with vm-export while it is halted: that needs no snapshot.",
+            )
+        if self.settings.format == "vhd" and disk.virtual_size > VHD_LIMIT:
+            raise PlanError("disk 0 is larger than the 2040 GiB of a VHD", advice="Export it raw.")
         return found
 
     def begin(self, scratch: Scratch, vm: VM, packing: str | None) -> Export:
         """Snapshot disk 0 and ask for its export (xapi: export_raw_vdi.ml)."""
         del packing  # a host compresses whole VMs only
         (original,) = self.disks(vm)
+        scratch.block_migration(vm)
         snapshot = scratch.snapshot_disk(original)
 
         def check() -> ImageCheck:

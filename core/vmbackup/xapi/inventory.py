@@ -5,13 +5,16 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from vmbackup.errors import TransferError
-from vmbackup.models import VIF, VM, Disk, Inventory, Pool
+from vmbackup.models import SR, VIF, VM, Disk, Inventory, Pool
 from vmbackup.xapi.session import Session
 from vmbackup.xapi.wire import NULL, Record, flag, mapping, number, text, texts
 
 Tables = Mapping[str, Mapping[str, Record]]
 UNPLACED = -1
-CLASSES = ("VM", "VBD", "VDI", "SR", "VIF", "network", "VM_guest_metrics")
+CLASSES = ("VM", "VBD", "VDI", "SR", "SM", "VIF", "network", "VM_guest_metrics")
+# Where the storage keeps the UUID of the image below, and what a volume without such images says (sm: vhdutil.py).
+PARENT, RAW = "vhd-parent", frozenset({"raw", "aio"})
+IMAGES = "images"
 
 
 def read_pool(session: Session) -> Pool:
@@ -44,6 +47,7 @@ def read_inventory(session: Session, pool: Pool) -> Inventory:
 
 def assemble(tables: Tables) -> tuple[VM, ...]:
     """Put the records of the classes together to the real VMs, by name; pure."""
+    tables = _with_images(tables)
     real = (read_vm(ref, record, tables) for ref, record in tables["VM"].items() if is_real(record))
     return tuple(sorted(real, key=lambda vm: (vm.name, vm.uuid)))
 
@@ -55,8 +59,8 @@ def is_real(vm: Record) -> bool:
 
 def read_vm(ref: str, record: Record, tables: Tables) -> VM:
     """Put one VM or snapshot together from the records of its VBDs, VDIs, VIFs and the rest."""
-    vbds = (tables["VBD"].get(vbd) for vbd in texts(record, "VBDs"))
-    disks = (read_disk(vbd, tables) for vbd in vbds if vbd is not None)
+    vbds = [vbd for vbd in (tables["VBD"].get(vbd) for vbd in texts(record, "VBDs")) if vbd is not None]
+    disks = (read_disk(vbd, tables) for vbd in vbds)
     vifs = (tables["VIF"].get(vif) for vif in texts(record, "VIFs"))
     metrics = tables["VM_guest_metrics"].get(text(record, "guest_metrics"), {})
     return VM(
@@ -73,7 +77,16 @@ def read_vm(ref: str, record: Record, tables: Tables) -> VM:
         os_version=mapping(metrics, "os_version").get("name", ""),
         disks=tuple(sorted((disk for disk in disks if disk), key=lambda disk: (disk.position, disk.uuid))),
         vifs=tuple(sorted((read_vif(vif, tables) for vif in vifs if vif is not None), key=lambda vif: vif.device)),
+        discs=tuple(filter(None, (read_disc(vbd, tables) for vbd in vbds))),
+        usb=bool(texts(record, "VUSBs")),
+        secrets=("NVRAM",) * bool(mapping(record, "NVRAM")) + ("vTPM",) * bool(texts(record, "VTPMs")),
     )
+
+
+def read_disc(vbd: Record, tables: Tables) -> str | None:
+    """Return the name of the ISO in a CD drive, or None for an empty drive and for everything else."""
+    vdi = tables["VDI"].get(text(vbd, "VDI"))
+    return text(vdi, "name_label") if vdi is not None and text(vbd, "type") == "CD" else None
 
 
 def read_disk(vbd: Record, tables: Tables) -> Disk | None:
@@ -85,6 +98,7 @@ def read_disk(vbd: Record, tables: Tables) -> Disk | None:
     sr = tables["SR"].get(text(vdi, "SR"), {})
     if text(sr, "content_type") == "iso":
         return None
+    config = mapping(vdi, "sm_config")
     return Disk(
         ref=ref,
         uuid=text(vdi, "uuid"),
@@ -95,7 +109,7 @@ def read_disk(vbd: Record, tables: Tables) -> Disk | None:
         type=text(vdi, "type"),
         sharable=flag(vdi, "sharable"),
         read_only=flag(vdi, "read_only"),
-        sr_uuid=text(sr, "uuid"),
+        sr=read_sr(sr, tables),
         vbd_uuid=text(vbd, "uuid"),
         position=position_of(text(vbd, "userdevice")),
         device=text(vbd, "device"),
@@ -104,7 +118,39 @@ def read_disk(vbd: Record, tables: Tables) -> Disk | None:
         unpluggable=flag(vbd, "unpluggable"),
         tags=texts(vdi, "tags"),
         snapshot_of=text(vdi, "snapshot_of"),
+        chain=chain_of(vdi, tables),
+        shared=len(texts(vdi, "VBDs")) > 1,
+        raw=config.get("vdi_type") in RAW,
+        # The field on_boot is what somebody wished for; this is what the pool looks at (xapi: xapi_vm_lifecycle.ml).
+        reset_on_boot=config.get("on_boot") == "reset",
     )
+
+
+def read_sr(sr: Record, tables: Tables) -> SR:
+    """Return a storage repository. What its driver can do is known from the class SM, and else believed."""
+    drivers = [driver for driver in tables["SM"].values() if text(driver, "type") == text(sr, "type")]
+    return SR(
+        uuid=text(sr, "uuid"),
+        name=text(sr, "name_label"),
+        type=text(sr, "type"),
+        size=number(sr, "physical_size"),
+        used=number(sr, "physical_utilisation"),
+        snapshots=not drivers or any("VDI_SNAPSHOT" in mapping(driver, "features") for driver in drivers),
+    )
+
+
+def chain_of(vdi: Record, tables: Tables) -> int:
+    """Count the images of a disk's chain, its own included; hidden base copies are records of their own."""
+    seen: set[str] = set()
+    while (parent := mapping(vdi, "sm_config").get(PARENT, "")) in tables[IMAGES] and parent not in seen:
+        seen.add(parent)
+        vdi = tables[IMAGES][parent]
+    return 1 + len(seen)
+
+
+def _with_images(tables: Tables) -> Tables:
+    """Add the VDIs by their UUIDs, by which the storage links a disk to its base copies."""
+    return {**tables, IMAGES: {text(record, "uuid"): record for record in tables["VDI"].values()}}
 
 
 def position_of(userdevice: str) -> int:
@@ -143,13 +189,28 @@ def tables_of(session: Session, vm: Record) -> Tables:
 
     vbds = fetch("VBD", texts(vm, "VBDs"))
     vdis = fetch("VDI", (text(vbd, "VDI") for vbd in vbds.values()))
+    srs = fetch("SR", (text(vdi, "SR") for vdi in vdis.values()))
     vifs = fetch("VIF", texts(vm, "VIFs"))
-    return {
+    tables: Tables = {
         "VM": {},
         "VBD": vbds,
-        "VDI": vdis,
-        "SR": fetch("SR", (text(vdi, "SR") for vdi in vdis.values())),
+        "VDI": {**vdis, **_ancestors(session, vdis.values())},
+        "SR": srs,
+        "SM": session.records("SM") if srs else {},
         "VIF": vifs,
         "network": fetch("network", (text(vif, "network") for vif in vifs.values())),
         "VM_guest_metrics": fetch("VM_guest_metrics", [text(vm, "guest_metrics")]),
     }
+    return _with_images(tables)
+
+
+def _ancestors(session: Session, vdis: Iterable[Record]) -> dict[str, Record]:
+    """Fetch the base copies under some disks. A storage merges them at any time, so that one may be gone."""
+    found: dict[str, Record] = {}
+    waiting = [parent for vdi in vdis if (parent := mapping(vdi, "sm_config").get(PARENT))]
+    while waiting:
+        ref = session.find("VDI", waiting.pop())
+        for known, record in session.living("VDI", [ref] if ref and ref not in found else []):
+            found[known] = record
+            waiting += filter(None, [mapping(record, "sm_config").get(PARENT)])
+    return found

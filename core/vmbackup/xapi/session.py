@@ -15,7 +15,7 @@ import XenAPI
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
-from vmbackup.errors import PoolError, TransferError, Unreachable, VmbackupError
+from vmbackup.errors import PoolError, TimeUp, TransferError, Unreachable, VmbackupError
 from vmbackup.version import __version__
 from vmbackup.xapi.advice import pool_error
 from vmbackup.xapi.trust import Address, Trust, connections, is_distrust, untrusted
@@ -24,6 +24,8 @@ from vmbackup.xapi.wire import Record, table
 ANSWER_SECONDS = 300.0
 # XAPI retries a conflict for two hours before it answers (xapi: helpers.ml), and thick storage copies for as long.
 SLOW_ANSWER_SECONDS = 8000.0
+# A socket takes no time-out of nothing.
+MOMENT_SECONDS = 0.05
 SLOW_CALLS = frozenset(
     {"VM.snapshot", "VM.destroy", "VM.start", "VDI.snapshot", "VDI.create", "VDI.destroy", "VM.set_is_a_template"}
 )
@@ -135,26 +137,31 @@ class Session:
         """The reference of the session, which is as good as the password: for a cookie, never for a URL or a log."""
         return str(self._binding.handle)
 
-    def call(self, name: str, *parameters: object) -> object:
+    def call(self, name: str, *parameters: object, within: float | None = None) -> object:
         """Call `Class.method`; integers go as text, as XML-RPC's end at 32 bits. Raises PoolError or TransferError.
 
         A session that the pool has lost is renewed, at another member if need be, and the call repeated: but for one
-        that may have taken effect already, and would then take effect twice.
+        that may have taken effect already, and would then take effect twice. After `within` seconds the answer is
+        not awaited any longer, and TimeUp raised: the pool may go on with the call all the same.
         """
         sent = tuple(_parameter(value) for value in parameters)
         handle = self.handle
+        began = time.monotonic()
         try:
-            return self._call(name, sent)
+            return self._call(name, sent, within)
         except (PoolError, TransferError) as error:
+            if within is not None and isinstance(error, TransferError) and time.monotonic() >= began + within:
+                raise TimeUp(f"{name}: the time that max-duration gives was up before the pool answered") from error
             if not _is_lost(error):
                 raise
             self._renew(handle, error)
             if not (_had_no_effect(error) or name.partition(".")[2].startswith(REPEATABLE)):
                 raise
-            return self._call(name, sent)
+            return self._call(name, sent, within)
 
-    def _call(self, name: str, parameters: tuple[object, ...]) -> object:
-        self._transport.patience.seconds = SLOW_ANSWER_SECONDS if name in SLOW_CALLS else ANSWER_SECONDS
+    def _call(self, name: str, parameters: tuple[object, ...], within: float | None = None) -> object:
+        usual = SLOW_ANSWER_SECONDS if name in SLOW_CALLS else ANSWER_SECONDS
+        self._transport.patience.seconds = usual if within is None else max(MOMENT_SECONDS, min(usual, within))
         if self._binding.handle is None:
             raise pool_error(name, ["SESSION_INVALID"])
         with self._errors(name):

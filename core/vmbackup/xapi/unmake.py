@@ -188,6 +188,16 @@ def _destroy_marked_disks(session: Session, run_id: str, uuids: Iterable[str]) -
             _destroy(session, "VDI", ref)
 
 
+def _undo_blocked_operations(session: Session, _journal: Journal, intent: Intent) -> None:
+    """Allow again what was blocked for our reason; what somebody else has blocked has another."""
+    ref = session.find("VM", intent.text("vm"))
+    if ref is None:
+        return
+    for operation, reason in mapping(session.record("VM", ref), "blocked_operations").items():
+        if reason == intent.text("reason"):
+            session.call("VM.remove_from_blocked_operations", ref, operation)
+
+
 def _undo_restored(session: Session, _journal: Journal, intent: Intent) -> None:
     """Destroy the VM record and the disk that a restore had begun: they bear its own mark until they are whole.
 
@@ -218,6 +228,7 @@ def _destroy(session: Session, name: str, ref: str) -> None:
 
 UNDO = {
     "task": _undo_task,
+    "blocked-operations": _undo_blocked_operations,
     "vm-snapshot": _undo_vm_snapshot,
     "disk-snapshot": _undo_disk_snapshot,
     "restored": _undo_restored,

@@ -64,7 +64,7 @@ def test_it_is_the_disk_at_position_0_and_no_other(vm: VM) -> None:
 
 def test_without_a_disk_at_position_0_there_is_nothing_to_export(vm: VM) -> None:
     for disks in ((), (disk(1),), (disk(-1),)):
-        with pytest.raises(PlanError, match="web: vdi-export needs a disk at position 0"):
+        with pytest.raises(PlanError, match="vdi-export needs a disk at position 0"):
             _method().disks(replace(vm, disks=disks))
 
 

@@ -8,14 +8,13 @@ from tests.core.methods.proving import prove
 
 from vmbackup.errors import BackupError, ImageError
 from vmbackup.journal import Journal
-from vmbackup.methods.vm_export import VmExport
+from vmbackup.methods.vm_export import VmExport, VmExportSettings
 from vmbackup.models import VM
-from vmbackup.settings import NoSettings
 from vmbackup.simulator import Simulator
 from vmbackup.xapi.scratch import PoolScratch
 from vmbackup.xapi.session import Session
 
-METHOD = VmExport("vm-export", NoSettings())
+METHOD = VmExport("vm-export", VmExportSettings())
 MAGIC = {None: b"ova.xml", "gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
 
 

@@ -46,7 +46,7 @@ def test_a_vm_with_its_disks_and_interfaces(sim: Simulator, session: Session) ->
     assert (vm.memory, vm.vcpus_max, vm.tags, vm.base_template) == (3 << 30, 5, ("gold",), "Rocky 9")
     assert (vm.description, vm.power_state) == ("the database", "Running")
     (sr,) = [record["uuid"] for record in sim.records("SR").values() if record["name_label"] == "NFS storage"]
-    assert {disk.sr_uuid for disk in vm.disks} == {sr}
+    assert {disk.sr.uuid for disk in vm.disks} == {sr}
 
 
 def test_only_real_vms_in_the_order_of_their_names(sim: Simulator, session: Session) -> None:
@@ -111,7 +111,7 @@ def test_references_that_lead_nowhere(session: Session) -> None:
     (web,) = [record for record in tables["VM"].values() if record["name_label"] == "web"]
     bare = assemble({**tables, "SR": {}, "network": {}, "VM_guest_metrics": {}})
     assert [(vm.uuid, len(vm.disks), len(vm.vifs)) for vm in bare] == [(web["uuid"], 2, 1)]
-    assert {disk.sr_uuid for disk in bare[0].disks} == {""}
+    assert {disk.sr.uuid for disk in bare[0].disks} == {""}
     nothing = assemble({**tables, "VBD": {}, "VDI": {}, "VIF": {}})
     assert [(vm.uuid, vm.disks, vm.vifs) for vm in nothing] == [(web["uuid"], (), ())]
     unlinked = {ref: {**record, "VDI": NULL} for ref, record in tables["VBD"].items()}

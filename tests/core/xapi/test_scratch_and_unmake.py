@@ -176,3 +176,29 @@ def test_a_snapshot_outlives_its_disk_and_is_unmade(sim: Simulator, session: Ses
     assert reconcile(session, journals) == []
     assert {vm.disks[0].ref, dying.ref}.isdisjoint(state(sim)["VDI"])
     assert list(journals.iterdir()) == []
+
+
+def test_migration_is_blocked_and_allowed_again(sim: Simulator, session: Session, journal: Journal, vm: VM) -> None:
+    before = state(sim)
+    session.call("VM.add_to_blocked_operations", vm.ref, "migrate_send", "somebody else's")
+    PoolScratch(session, journal).block_migration(vm)
+    record = sim.records("VM")[vm.ref]
+    assert record["blocked_operations"] == {
+        "migrate_send": "somebody else's",
+        "pool_migrate": f"vmbackup {RUN} backs this VM up",
+    }
+    assert unmake(session, journal, journal.open) == []
+    assert sim.records("VM")[vm.ref]["blocked_operations"] == {"migrate_send": "somebody else's"}
+    session.call("VM.remove_from_blocked_operations", vm.ref, "migrate_send")
+    assert state(sim) == before
+    assert journal.open == ()
+
+
+def test_a_vm_that_went_while_its_migration_was_blocked(
+    sim: Simulator, session: Session, journal: Journal, vm: VM
+) -> None:
+    PoolScratch(session, journal).block_migration(vm)
+    with sim.editing() as pool:
+        pool.db.delete("VM", vm.ref)
+    assert unmake(session, journal, journal.open) == []
+    assert journal.open == ()
