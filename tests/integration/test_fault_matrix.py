@@ -65,7 +65,7 @@ FAULTS: dict[str, Fault] = {
     "cut, task pending": Fault(Cut(after=HALF, task="pending"), "ImageError", ENDS),
     "cut, task success": Fault(Cut(after=HALF, task="success"), "ImageError", ENDS),
     "reset": Fault(Reset(after=HALF), "CLIENT_ERROR"),
-    "stall": Fault(Stall(after=HALF, seconds=6), "Stalled", "for 1 s neither a byte came nor"),
+    "stall": Fault(Stall(after=HALF, seconds=6), "Stalled", "for 1 s neither a byte passed nor"),
     "flip": Fault(Flip(at=HALF), "ImageError", otherwise={"xva": r"does not match its checksum \(xxhash\)"}),
     "error text": Fault(ErrorInBody(after=HALF), "SR_BACKEND_FAILURE_200", "HTTP/1.1 500 Internal Error"),
     "empty reply": Fault(EmptyReply(), "NO_HOSTS_AVAILABLE"),

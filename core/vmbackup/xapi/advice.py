@@ -22,7 +22,7 @@ ADVICE = {
     "TASK_CANCELLED": "Somebody has cancelled the task in the pool.",
     "NOT_SUPPORTED_DURING_UPGRADE": "A rolling pool upgrade is under way; try again when it is over.",
     "NO_HOSTS_AVAILABLE": "No running host sees all storage of the VM; look for an inserted ISO or unplugged SRs.",
-    "VM_BAD_POWER_STATE": "The VM is {2}, it would have to be {1}; was it started meanwhile? Try again.",
+    "VM_BAD_POWER_STATE": "The VM is {2}, it would have to be {1}.",
     "VM_HAS_VUSBS": "A VM with a USB device passed through cannot be snapshotted; detach it.",
     "VDI_ON_BOOT_MODE_INCOMPATIBLE_WITH_OPERATION": "A disk is reset at boot (on-boot=reset): no snapshots.",
     "VDI_IN_USE": "The disk is attached elsewhere; look for a VBD of the control domain.",

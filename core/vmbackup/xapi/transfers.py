@@ -14,15 +14,16 @@ from typing_extensions import Buffer
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
+from urllib3.util import Timeout
 
-from vmbackup.errors import PoolError, TransferError, VmbackupError
+from vmbackup.errors import PoolError, Stalled, TransferError, VmbackupError
 from vmbackup.journal import Journal
 from vmbackup.xapi.advice import pool_error
 from vmbackup.xapi.hosts import members
 from vmbackup.xapi.session import GONE, Session
-from vmbackup.xapi.trust import Address, connections, is_distrust, untrusted
+from vmbackup.xapi.trust import CONNECT_SECONDS, Address, connections, is_distrust, untrusted
 from vmbackup.xapi.unmake import unmake
-from vmbackup.xapi.watchdog import Limits, Watchdog
+from vmbackup.xapi.watchdog import Limits, Watchdog, stalled, time_up
 from vmbackup.xapi.wire import real, text, texts
 
 # A silent pool: nothing read for this long. The first byte of a big export may take as long (xen-api#4603).
@@ -43,12 +44,13 @@ class Task:
         self.ref = ref
         self._doing = doing
 
-    def result(self, within: float | None = RESULT_SECONDS) -> str:
-        """Wait for the end of the task, `within` seconds or for ever, and return its result.
+    def result(self, within: float | None = RESULT_SECONDS, limits: Limits = USUAL_LIMITS) -> str:
+        """Wait for the end of the task, `within` seconds or as long as it goes on, and return its result.
 
-        Raises PoolError with XAPI's code if it failed, TransferError if nobody knows how it ended.
+        Raises PoolError with XAPI's code if it failed, TransferError if nobody knows how it ended, Stalled or TimeUp
+        if `limits` end the wait: bytes do not count any more, the task's progress alone does.
         """
-        failure, result = self._ended(within)
+        failure, result = self._ended(within, limits)
         if failure is not None:
             raise failure
         return result
@@ -60,12 +62,13 @@ class Task:
     def failure(self, within: float) -> VmbackupError | None:
         """Return why the task failed if it has, or does within so many seconds; None if it goes on or succeeded."""
         with contextlib.suppress(VmbackupError):
-            return self._ended(within)[0]
+            return self._ended(within, USUAL_LIMITS)[0]
         return None
 
-    def _ended(self, within: float | None) -> tuple[VmbackupError | None, str]:
+    def _ended(self, within: float | None, limits: Limits) -> tuple[VmbackupError | None, str]:
         deadline = None if within is None else time.monotonic() + within
         pause = 0.01
+        seen, moved = -1.0, time.monotonic()
         while True:
             try:
                 record = self._session.record("task", self.ref)
@@ -85,6 +88,12 @@ class Task:
                 return pool_error(self._doing, details), ""
             if deadline is not None and time.monotonic() > deadline:
                 raise TransferError(f"{self._doing}: the stream ended {within:.0f} s ago, but the pool's task did not")
+            if (progress := real(record, "progress")) > seen:
+                seen, moved = progress, time.monotonic()
+            if time.monotonic() - moved > limits.stall:
+                raise stalled(self._doing, limits.stall)
+            if limits.deadline is not None and time.monotonic() > limits.deadline:
+                raise time_up(self._doing)
             time.sleep(pause)
             pause = min(pause * 2, 1.0)
 
@@ -218,28 +227,41 @@ def upload(
     size: int,
     *,
     address: Address | None = None,
+    limits: Limits = USUAL_LIMITS,
 ) -> str:
     """Send `size` bytes under an own task, to the coordinator or `address`, and return the task's result.
 
     The pool answers before it reads, and stops reading when it has what it needs (xapi: import.ml): neither its answer
-    nor a connection that breaks at the end says anything. The task does.
+    nor a connection that breaks at the end says anything. The task does. Raises Stalled where the pool takes nothing
+    for as long as `limits` allow, or its task stands still for so long afterwards, and TimeUp at their deadline.
     """
     address = address or session.address
     http = connections(address, session.trust, read_seconds=STALL_SECONDS)
     with own_task(session, journal, request.doing) as task, contextlib.closing(http):
         broken: VmbackupError | None = None
-        body = map(bytes, pieces)
+        body = _until(limits, request.doing, pieces)
         try:
-            response = _ask(session, http, address, task, request, method="PUT", body=body, size=size)
+            response = _ask(
+                session, http, address, task, request, method="PUT", body=body, size=size, stall=limits.stall
+            )
+        except Stalled:
+            raise
         except TransferError as error:
             broken = error
         else:
             with contextlib.closing(response):
                 _check_accepted(response, task, request)
         try:
-            return task.result(within=RESULT_SECONDS if broken else None)
+            return task.result(within=RESULT_SECONDS if broken else None, limits=limits)
         except TransferError as error:
             raise broken or error from error
+
+
+def _until(limits: Limits, doing: str, pieces: Iterable[Buffer]) -> Iterator[bytes]:
+    for piece in pieces:
+        if limits.deadline is not None and time.monotonic() > limits.deadline:
+            raise time_up(doing)
+        yield bytes(piece)
 
 
 def _check_accepted(response: BaseHTTPResponse, task: Task, request: Request) -> None:
@@ -262,6 +284,7 @@ def _ask(
     method: str,
     body: Iterable[bytes] | None = None,
     size: int = 0,
+    stall: float = CONNECT_SECONDS,
 ) -> BaseHTTPResponse:
     """Send the request. The session goes in a cookie, without blanks (xapi: http.ml), never in the URL."""
     # A blank as %20: a plus is a plus to XAPI (xapi: http.ml).
@@ -271,9 +294,19 @@ def _ask(
         headers["Content-Length"] = str(size)
     try:
         return http.urlopen(
-            method, path, body=body, headers=headers, preload_content=False, redirect=False, decode_content=False
+            method,
+            path,
+            body=body,
+            headers=headers,
+            # While it sends, urllib3 gives a socket the time that it would give it to connect.
+            timeout=Timeout(connect=stall, read=STALL_SECONDS),
+            preload_content=False,
+            redirect=False,
+            decode_content=False,
         )
     except (HTTPError, OSError) as error:
         if is_distrust(error):
             raise untrusted(address, session.trust, error) from error
+        if body is not None and isinstance(error.__context__, TimeoutError):
+            raise stalled(request.doing, stall) from error
         raise task.failure(2.0) or TransferError(f"{request.doing}: the connection broke: {error}") from error

@@ -26,6 +26,19 @@ class Limits:
     deadline: float | None = None
 
 
+def stalled(doing: str, seconds: float) -> Stalled:
+    """Say that nothing has moved for so many seconds."""
+    return Stalled(
+        f"{doing}: for {seconds:.0f} s neither a byte passed nor did the pool's task go on",
+        advice="Look at the network between here and the host, and at the host's load.",
+    )
+
+
+def time_up(doing: str) -> TimeUp:
+    """Say that what `max-duration` gives is over."""
+    return TimeUp(f"{doing}: the time that max-duration gives it is up")
+
+
 class Watchdog:
     """Looks at one transfer from a thread of its own, and calls `stop` once it has to end."""
 
@@ -69,7 +82,7 @@ class Watchdog:
 
     def _look(self, now: float) -> VmbackupError | None:
         if self._limits.deadline is not None and now > self._limits.deadline:
-            return TimeUp(f"{self._doing}: the time that max-duration gives it is up")
+            return time_up(self._doing)
         limit = self._limits.stall if self._begun else self._limits.first_byte
         if now - self._moved < min(limit, self._limits.stall):
             return None
@@ -79,10 +92,7 @@ class Watchdog:
             return None
         if now - self._moved < limit:
             return None
-        return Stalled(
-            f"{self._doing}: for {limit:.0f} s neither a byte came nor did the pool's task go on",
-            advice="Look at the network between here and the host, and at the host's load.",
-        )
+        return stalled(self._doing, limit)
 
     def _asked(self) -> float:
         """Return the task's progress; one that nobody can tell has not moved."""

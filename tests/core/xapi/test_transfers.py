@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from tests.core.xapi.pool import MIB, answer, begin, export, login, settled, state, tapped, vm_called
 
-from vmbackup.errors import ImageError, PoolError, TransferError
+from vmbackup.errors import ImageError, PoolError, Stalled, TimeUp, TransferError
 from vmbackup.journal import Journal, dead_journals
-from vmbackup.simulator import BodyHook, CallFails, Cut, ErrorInBody, Reset, Simulator, TaskFails
+from vmbackup.simulator import BodyHook, CallFails, Cut, ErrorInBody, Reset, Simulator, Stall, TaskFails
 from vmbackup.xapi import unmake
 from vmbackup.xapi.session import Session
 from vmbackup.xapi.transfers import Request, download, own_task, upload
+from vmbackup.xapi.watchdog import Limits
 
 REFUSALS = ["401 Unauthorised", "302 Found"]
 
@@ -280,5 +281,54 @@ def test_an_import_that_fails_at_its_end(sim: Simulator, session: Session, journ
     with pytest.raises(PoolError) as caught:
         upload(session, journal, Request("/import", {}, "import"), [image], len(image))
     assert caught.value.code == "IMPORT_ERROR_SOME_CHECKSUMS_FAILED"
+    assert _nothing_stays(sim, journal)
+    assert settled(sim, before)
+
+
+@pytest.mark.parametrize("more", [64 * MIB, 0], ids=["while it is sent", "when all is sent"])
+def test_an_import_that_stands_still_is_given_up(
+    sim: Simulator, session: Session, journal: Journal, snapshot: str, more: int
+) -> None:
+    image = export(session, journal, snapshot)
+    before = state(sim)
+    sim.faults.add(Stall(path="/import", after=1000 if more else MIB, seconds=30))
+    started = time.monotonic()
+    with pytest.raises(Stalled, match="import: for 1 s neither a byte passed"):
+        upload(
+            session,
+            journal,
+            Request("/import", {}, "import"),
+            [image, bytes(more)],
+            len(image) + more,
+            limits=Limits(stall=1),
+        )
+    assert time.monotonic() - started < 25
+    assert _nothing_stays(sim, journal)
+    assert settled(sim, before)
+
+
+def test_an_import_that_goes_on_in_silence_is_waited_for(
+    sim: Simulator, session: Session, journal: Journal, snapshot: str
+) -> None:
+    image = export(session, journal, snapshot)
+    sim.faults.add(Stall(path="/import", after=MIB, seconds=2.5, progress="moves"))
+    result = upload(session, journal, Request("/import", {}, "import"), [image], len(image), limits=Limits(stall=1))
+    assert "OpaqueRef:" in result
+
+
+def test_an_import_whose_time_is_up_is_given_up(
+    sim: Simulator, session: Session, journal: Journal, snapshot: str
+) -> None:
+    image = export(session, journal, snapshot)
+    before = state(sim)
+
+    def slowly() -> Iterator[bytes]:
+        yield image[:MIB]
+        time.sleep(0.3)
+        yield image[MIB:]
+
+    limits = Limits(deadline=time.monotonic() + 0.2)
+    with pytest.raises(TimeUp, match="import: the time that max-duration gives it is up"):
+        upload(session, journal, Request("/import", {}, "import"), slowly(), len(image), limits=limits)
     assert _nothing_stays(sim, journal)
     assert settled(sim, before)
