@@ -1,21 +1,22 @@
 """A pool of three hosts with storage of their own, whose coordinator moves in the middle of a run."""
 
+import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
-from tests.integration.world import MIB, World, job
+from tests.integration.world import MIB, World, command, job
 
 from vmbackup.results import exit_code
 from vmbackup.simulator import BodyHook, DiskSpec, Simulator
 
 
 def _world(tmp_path: Path, simulator: Simulator, more: str = "") -> World:
-    """A world whose configuration trusts each host by the certificate that it shows."""
+    """A world whose configuration trusts each host by the certificate that it shows, as `vmbackup trust` writes it."""
     world = World(tmp_path, simulator)
-    pins = ", ".join(f'"{host.address}" = "{host.fingerprint}"' for host in simulator.hosts)
-    tls = f'tls = {{ fingerprint = "{simulator.fingerprint}", hosts = {{ {pins} }} }}'
-    head = world.head.replace(f'tls = {{ fingerprint = "{simulator.fingerprint}" }}', tls)
-    world.configure(job("web*", more=more), head=head)
+    world.configure(job("web*", more=more))
+    done = world.cli("trust", simulator.url, "--yes")
+    assert done.returncode == 0, done.stderr
     world.init_target()
     return world
 
@@ -54,3 +55,40 @@ def test_the_coordinator_moves_in_the_middle(tmp_path: Path, method: str) -> Non
         assert len(report.results) == 3
         assert world.records() == before
         assert world.journals() == []
+
+
+@pytest.mark.parametrize("profile", ["xcpng83", "xs71"], ids=["the pool lists them", "each host shows its own"])
+def test_trust_writes_the_fingerprint_of_every_host(tmp_path: Path, profile: str) -> None:
+    with Simulator(tmp_path / "pool", hosts=3, profile=profile) as simulator:
+        world = _world(tmp_path, simulator)
+        tls = tomllib.loads(world.config.read_text())["pool"]["tls"]
+        plain = {host.address: f"sha256:{host.fingerprint.replace(':', '').lower()}" for host in simulator.hosts}
+        assert tls["fingerprint"] == plain[simulator.coordinator.address]
+        assert tls["hosts"] == {address: digest for address, digest in plain.items() if digest != tls["fingerprint"]}
+
+
+def test_trust_asks_for_the_hosts_by_themselves(tmp_path: Path) -> None:
+    with Simulator(tmp_path / "pool", hosts=2) as simulator:
+        world = World(tmp_path, simulator)
+        world.configure(job("web*"))
+        done = subprocess.run(
+            command("trust", simulator.url),
+            env=world.environ(),
+            input="y\nn\n",
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert simulator.hosts[1].fingerprint.replace(":", "").lower() in done.stdout
+        assert "hosts" not in tomllib.loads(world.config.read_text())["pool"]["tls"]
+
+
+def test_trust_of_a_pool_that_refuses_the_login(tmp_path: Path) -> None:
+    """The coordinator is trusted all the same, and the message says what is wrong."""
+    with Simulator(tmp_path / "pool") as simulator:
+        world = World(tmp_path, simulator)
+        world.configure(job("web*"), head=world.head.replace('username = "root"', 'username = "nobody"'))
+        done = world.cli("trust", simulator.url, "--yes")
+        assert done.returncode == 12
+        assert "refuses the login of 'nobody'" in done.stderr
+        assert "fingerprint" in tomllib.loads(world.config.read_text())["pool"]["tls"]
