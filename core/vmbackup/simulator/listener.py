@@ -24,7 +24,8 @@ class Listener:
         self._lock = threading.Lock()
         self._outage: Outage | None = None
         self._closed = False
-        self._socket: socket.socket | None = _listening(address)
+        self._socket: socket.socket | None = _listening(reserved(address))
+        self._reserved: socket.socket | None = None
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
         faults.watch(self._obey)
         self._obey()
@@ -65,8 +66,9 @@ class Listener:
                 return
             if outage is not None and outage.connections != "silent":
                 self._shut()
+                self._reserved = reserved(self.address)
             elif self._socket is None and not self._closed:
-                self._socket = _listening(self.address)
+                self._socket, self._reserved = _listening(self._reserved or reserved(self.address)), None
         self._told(outage, before)
 
     def _shut(self) -> None:
@@ -82,9 +84,23 @@ class Listener:
         with self._lock:
             self._closed = True
             self._shut()
+            if self._reserved is not None:
+                self._reserved.close()
 
 
-def _listening(address: tuple[str, int]) -> socket.socket:
-    made = socket.create_server(address, backlog=64)
-    made.settimeout(_SLICE)
+def reserved(address: tuple[str, int]) -> socket.socket:
+    """Keep an address: who connects to a socket that does not listen is refused, and nobody else can take its port."""
+    made = socket.socket()
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(address)
+    except OSError:
+        made.close()
+        raise
     return made
+
+
+def _listening(bound: socket.socket) -> socket.socket:
+    bound.listen(64)
+    bound.settimeout(_SLICE)
+    return bound

@@ -1,9 +1,11 @@
 """The pool's hosts on the network: a server for each, every one on an address of its own, all on one port."""
 
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from vmbackup.simulator.listener import reserved
 from vmbackup.simulator.pool import Pool
 from vmbackup.simulator.server import Server
 
@@ -25,6 +27,7 @@ class Servers:
         self._pool = pool
         self._posts = posts
         self._gone: list[Server] = []
+        self._reserved: dict[str, socket.socket] = {}
         self._servers = _listen(pool, posts, port)
         self.port = next(iter(self._servers.values())).port
 
@@ -42,18 +45,22 @@ class Servers:
         """End all connections of a host and take no more."""
         if server := self._servers.pop(host, None):
             server.deafen()
+            self._reserved[host] = reserved((self._posts[host].address, self.port))
             self._gone.append(server)
 
     def up(self, host: str) -> None:
         """Listen for a host again. Raises OSError when somebody has taken its port meanwhile."""
         if host not in self._servers:
             post = self._posts[host]
+            self._reserved.pop(host).close()
             self._servers[host] = Server(self._pool, host, (post.address, self.port), post.tls)
 
     def close(self) -> None:
         """Stop listening, end every connection and wait for their threads."""
         for server in (*self._servers.values(), *self._gone):
             server.close()
+        for place in self._reserved.values():
+            place.close()
 
 
 def _listen(pool: Pool, posts: Mapping[str, Post], port: int) -> dict[str, Server]:

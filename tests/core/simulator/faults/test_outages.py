@@ -16,7 +16,7 @@ def test_connections_are_refused_until_the_rule_is_taken_back(sim: Simulator, xa
         time.sleep(0.1)
         rule = sim.faults.add(Outage())
         for _ in range(2):
-            with pytest.raises(ConnectionError):
+            with pytest.raises(ConnectionRefusedError):
                 xapi("VM.get_all")
         kept.sendall(b" HTTP/1.1\r\n\r\n")
         assert kept.recv(100).startswith(b"HTTP/1.1 404")
@@ -35,12 +35,10 @@ def _eventually(true: Callable[[], object]) -> object:
 
 
 def test_an_outage_ends_by_itself(sim: Simulator, xapi: Client) -> None:
-    sim.faults.add(Outage(seconds=0.3))
     began = time.monotonic()
-    with pytest.raises(ConnectionError):
-        xapi("VM.get_all")
+    sim.faults.add(Outage(seconds=0.3))
     assert _eventually(lambda: xapi("VM.get_all"))
-    assert 0.25 < time.monotonic() - began < 5
+    assert time.monotonic() - began >= 0.3
 
 
 def test_an_outage_resets_what_is_open(sim: Simulator, xapi: Client) -> None:
@@ -66,21 +64,30 @@ def test_a_silent_host_says_nothing_and_resets_when_it_is_back(sim: Simulator, x
     assert xapi("VM.get_all")
 
 
+def test_the_port_of_a_host_that_is_out_stays_its_own(sim: Simulator, xapi: Client) -> None:
+    rule = sim.faults.add(Outage())
+    with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+        stranger.bind(xapi.address)
+    sim.faults.remove(rule)
+    assert _eventually(lambda: xapi("VM.get_all"))
+
+
 def test_another_hosts_outage_is_none(sim: Simulator, xapi: Client) -> None:
     sim.faults.add(Outage(host="127.0.0.9"))
     assert xapi("VM.get_all")
     sim.faults.add(Outage(host="127.0.0.1"))
-    with pytest.raises(ConnectionError):
+    with pytest.raises(ConnectionRefusedError):
         xapi("VM.get_all")
 
 
 def test_a_host_dies_in_the_middle_of_a_body(sim: Simulator, xapi: Client, vm: str) -> None:
-    sim.faults.add(HostDies(after=2 * MIB, seconds=0.3))
+    sim.faults.add(HostDies(after=2 * MIB))
     task = xapi.task()
     reply = xapi.get("/export", session_id=xapi.session, task_id=task, ref=vm)
     assert reply.reset
-    with pytest.raises(ConnectionError):
+    with pytest.raises(ConnectionRefusedError):
         xapi("VM.get_all")
+    sim.faults.clear()
     assert _eventually(lambda: xapi("task.get_status", task)) == "pending"
 
 
