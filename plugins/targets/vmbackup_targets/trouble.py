@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -13,7 +14,7 @@ _RIGHTS: Final = (
     "The user who runs vmbackup needs to list, enter and write this folder (rwx); on NFS, root is nobody unless the "
     "export says no_root_squash."
 )
-_ADVICE: Final = {
+ADVICE: Final[Mapping[int, str]] = {
     errno.ENOSPC: "The file system is full: look at `df -h` and `df -i`, remove old backups, or give it more room.",
     errno.EDQUOT: "The quota of this user is used up: remove old backups, or have the quota raised.",
     errno.EFBIG: "Files of this size are not allowed: FAT32 ends at 4 GiB, and `ulimit -f` limits this process.",
@@ -40,10 +41,14 @@ class Explained:
     FileExistsError becomes KeyExists. It may be entered any number of times.
     """
 
-    def __init__(self, label: str, doing: str, key: str, path: Path) -> None:
-        """Of the target `label`: what could not be done to `key`, such as "stored", which is at `path`."""
+    def __init__(self, label: str, doing: str, key: str, path: Path, advice: Mapping[int, str] = ADVICE) -> None:
+        """Of the target `label`: what could not be done to `key`, such as "stored", which is at `path`.
+
+        `advice` says what to do, by the number of the error.
+        """
         self._what = f"target {label}: {key or 'the folder'} could not be {doing}"
         self._path = path
+        self._advice = advice
 
     def __enter__(self) -> None:
         pass
@@ -56,7 +61,7 @@ class Explained:
         if isinstance(error, OSError):
             cause = error.strerror or str(error)
             raise TargetError(
-                f"{self._what}: {cause} ({self._path})", advice=_ADVICE.get(error.errno or 0, "")
+                f"{self._what}: {cause} ({self._path})", advice=self._advice.get(error.errno or 0, "")
             ) from error
 
 
