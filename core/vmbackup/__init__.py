@@ -1,6 +1,7 @@
 """Backups of XenServer and XCP-ng virtual machines, extended by plugins.
 
-What this module exports is all that a plugin may import, and the whole promise: the rest of the package may move.
+What this module exports is all that a plugin may import, and its tests besides `vmbackup.testing` and
+`vmbackup.conformance`; the rest of the package may move.
 """
 
 from typing_extensions import Buffer

@@ -6,7 +6,7 @@ from typing import Final
 
 from vmbackup.errors import KeyRefused
 
-PART: Final = re.compile(r"[A-Za-z0-9_+=-][A-Za-z0-9._+=-]{0,119}")
+PART: Final = re.compile(r"[A-Za-z0-9_+=-](?:[A-Za-z0-9._+=-]{0,118}[A-Za-z0-9_+=-])?")
 KEY_BYTES: Final = 400
 SLUG_LENGTH: Final = 80
 
@@ -14,8 +14,9 @@ SLUG_LENGTH: Final = 80
 def check_key(key: str) -> str:
     """Return `key` if every target takes it, else raise KeyRefused.
 
-    Parts of letters, digits and `._+=-`, 120 at most, without a leading dot, joined by `/`; 400 bytes in all. So no
-    key can leave its folder, be hidden, or mean something else on a file system that is not like ours.
+    Parts of letters, digits and `._+=-`, 120 at most, without a dot at either end, joined by `/`; 400 bytes in all. So
+    no key can leave its folder, be hidden, or mean something else on a file system that is not like ours: FAT and
+    Windows drop a dot at the end.
     """
     if len(key) > KEY_BYTES or not all(PART.fullmatch(part) for part in key.split("/")):
         raise KeyRefused(f"{key[:200]!r} is not a key that targets take")

@@ -1,3 +1,6 @@
+import os
+import resource
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +14,22 @@ def root(tmp_path: Path) -> Path:
     folder = tmp_path / "target"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A folder with room for 16 MiB; where we may not mount one, for files of 16 MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if os.geteuid() == 0:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", str(folder)], check=True)
+        yield folder
+        subprocess.run(["umount", str(folder)], check=True)
+    else:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16 << 20, before[1]))
+        yield folder
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from vmbackup_targets.folder import PIECE, FolderTarget
 from vmbackup_targets.local import Local, LocalSettings
 from vmbackup_targets.trouble import ADVICE
 
-PART = st.from_regex(r"[A-Za-z0-9_+=-][A-Za-z0-9._+=-]{0,20}", fullmatch=True)
+PART = st.from_regex(r"[A-Za-z0-9_+=-]([A-Za-z0-9._+=-]{0,20}[A-Za-z0-9_+=-])?", fullmatch=True)
 KEYS = st.lists(PART, min_size=1, max_size=5).map("/".join)
 BAD_KEYS = st.one_of(
     st.sampled_from(

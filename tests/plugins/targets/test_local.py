@@ -1,9 +1,11 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from vmbackup import Entry, TargetError
+from vmbackup.testing import TargetContract
 from vmbackup_targets.local import Local, LocalSettings
 
 
@@ -27,3 +29,15 @@ def test_relative_paths_and_unknown_settings_are_refused() -> None:
     for section in ({"path": "relative"}, {}, {"path": "/x", "create": True}):
         with pytest.raises(ValidationError):
             LocalSettings.model_validate(section)
+
+
+class TestContract(TargetContract):
+    @pytest.fixture
+    def target(self, root: Path) -> Iterator[Local]:
+        with Local("disk", LocalSettings(path=root)) as entered:
+            yield entered
+
+    @pytest.fixture
+    def small_target(self, small: Path) -> Iterator[Local]:
+        with Local("disk", LocalSettings(path=small)) as entered:
+            yield entered

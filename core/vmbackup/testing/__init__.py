@@ -1,0 +1,5 @@
+"""What every plugin of a kind must do, as pytest classes for its author to subclass. Needs `vmbackup[testing]`."""
+
+from vmbackup.testing.target import TargetContract
+
+__all__ = ["TargetContract"]
