@@ -82,9 +82,12 @@ class State:
         return Installation(identity, socket.gethostname(), _boot_id())
 
     @contextlib.contextmanager
-    def lock(self, job: str) -> Iterator[None]:
-        """Hold the job's lock. Raises LockHeld, naming the holder, if another process has it."""
-        path = self.folder / "locks" / f"{check_key(job)}.lock"
+    def lock(self, name: str, what: str = "") -> Iterator[None]:
+        """Hold the lock of that name, for a run of the job of that name unless `what` says otherwise.
+
+        Raises LockHeld, naming the holder, if another process has it.
+        """
+        path = self.folder / "locks" / f"{check_key(name)}.lock"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
             try:
@@ -92,7 +95,8 @@ class State:
             except BlockingIOError:
                 holder = file.read().strip() or "an unknown process"
                 raise LockHeld(
-                    f"another run of the job {job!r} is under way: {holder}", advice="Wait for it, or end it."
+                    f"another {what or f'run of the job {name!r}'} is under way: {holder}",
+                    advice="Wait for it, or end it.",
                 ) from None
             file.truncate(0)
             file.write(

@@ -1,4 +1,4 @@
-"""A bar while something long is read, on a terminal; nothing elsewhere."""
+"""A bar while something long is read or written, on a terminal; nothing elsewhere."""
 
 import contextlib
 import sys
@@ -12,8 +12,8 @@ from vmbackup.verify import Tell
 
 
 @contextlib.contextmanager
-def reading(what: str, total: int) -> Iterator[Tell]:
-    """Show the bytes that are told, out of `total`, until the end of the `with`."""
+def reading(what: str, total: int | None) -> Iterator[Tell]:
+    """Show the bytes that are told, out of `total` where that is known, until the end of the `with`."""
     console = Console(file=sys.stderr, highlight=False)
     columns = (
         TextColumn("{task.description}"),
@@ -25,3 +25,11 @@ def reading(what: str, total: int) -> Iterator[Tell]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         line = progress.add_task(name(what), total=total)
         yield lambda number: progress.advance(line, number)
+
+
+@contextlib.contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show that something goes on, until the end of the `with`."""
+    console = Console(file=sys.stderr, highlight=False)
+    with console.status(name(what)) if console.is_terminal else contextlib.nullcontext():
+        yield

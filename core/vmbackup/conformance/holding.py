@@ -62,6 +62,25 @@ def hold(target: Target[Settings], promise: Promise, scratch: str = SCRATCH) -> 
     require(not any(below.entries()), f"something stays in {below.folder} when all that was stored is deleted")
 
 
+@contextlib.contextmanager
+def scratch(target: Target[Settings], owner: str) -> Iterator[str]:
+    """Give a folder to hold promises in, that is removed at the end, however that comes.
+
+    `owner` is a part of a key, and nobody else uses it now: what it left there when it was killed is removed first.
+    """
+    below = Below(target, f"{SCRATCH}/{owner}")
+    _sweep(below)
+    try:
+        yield below.folder
+    finally:
+        _sweep(below)
+
+
+def _sweep(target: Target[Settings]) -> None:
+    _delete_files(target, "")
+    discard_leftovers(target)
+
+
 def clear(target: Target[Settings]) -> None:
     """Empty a target: delete every file, and what is unfinished if a folder stays all the same."""
     _delete_files(target, "")
