@@ -9,11 +9,11 @@ from vmbackup.contracts import Compressor
 from vmbackup.headroom import Margin
 from vmbackup.journal import Journal
 from vmbackup.keys import folder_name
+from vmbackup.lane import Lane
 from vmbackup.listeners import Listeners
 from vmbackup.manifest import Begun, Exported, Image, LeftOut, Manifest, PoolFact, StoredFile, VMFact
 from vmbackup.models import VM, Disk, Pool
-from vmbackup.repository import Repository
-from vmbackup.results import Run
+from vmbackup.results import Outcome, Run
 from vmbackup.settings import Settings
 from vmbackup.state import Installation
 from vmbackup.stream import Meter
@@ -33,12 +33,16 @@ class Packing:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What backups are made with: the same for every VM of a run."""
+    """What backups are made with: the same for every VM of a run.
+
+    `lanes` are the targets that are there, `lost` what there is to say of those that are not.
+    """
 
     run: Run
     session: Session
     journal: Journal
-    repository: Repository
+    lanes: tuple[Lane, ...]
+    lost: tuple[Outcome, ...]
     installation: Installation
     packing: Packing
     listeners: Listeners
@@ -86,12 +90,6 @@ class Bench:
             finished=datetime.now(UTC),
             files=tuple(files),
         )
-
-    def store_small(self, folder: str, role: str, name: str, data: bytes) -> StoredFile:
-        """Store a small file of a backup and describe it for the manifest."""
-        meter = Meter([data])
-        self.repository.store(f"{folder}/{name}", meter)
-        return stored_file(role, name, meter, meter)
 
 
 def vm_fact(vm: VM, left_out: Iterable[Disk]) -> VMFact:

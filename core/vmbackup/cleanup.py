@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from vmbackup.errors import VmbackupError
 from vmbackup.journal import Intent, Journal, dead_journals
+from vmbackup.lane import Lane
 from vmbackup.repository import Repository, Unfinished, backup_folder
 from vmbackup.results import Failure
 from vmbackup.state import Installation, State
@@ -16,30 +17,35 @@ FOLDER = "folder"
 STALE = timedelta(days=1)
 
 
-def clean_up(session: Session, journal: Journal, repository: Repository, intents: Iterable[Intent]) -> list[Failure]:
+def clean_up(session: Session, journal: Journal, lanes: Collection[Lane], intents: Iterable[Intent]) -> list[Failure]:
     """Unmake what `intents` say was begun, the latest first, and return what could not be: the next run tries again."""
     failures: list[VmbackupError] = []
     for intent in intents:
         if intent.kind != FOLDER:
             failures += unmake(session, journal, [intent])
-        elif intent.text("identity") == repository.identity:
-            try:
-                repository.abandon(intent.text("folder"))
-            except VmbackupError as error:
-                failures.append(error)
-            else:
-                journal.close(intent)
+        for lane in lanes:
+            if intent.kind == FOLDER and lane.repository.identity == intent.text("identity"):
+                failures += _abandon(journal, lane, intent)
     return [Failure.of("cleanup", failure) for failure in failures]
 
 
-def reconcile(session: Session, pool: str, repository: Repository, state: State) -> Iterator[Failure]:
+def _abandon(journal: Journal, lane: Lane, intent: Intent) -> list[VmbackupError]:
+    try:
+        lane.do(lambda repository: repository.abandon(intent.text("folder")))
+    except VmbackupError as error:
+        return [error]
+    journal.close(intent)
+    return []
+
+
+def reconcile(session: Session, pool: str, lanes: Collection[Lane], state: State) -> Iterator[Failure]:
     """Clean up after the dead runs of this installation against this pool; yield what could not be.
 
     A journal that is about another pool, or another target, is left to a run that has those.
     """
     for journal in dead_journals(state.journals):
         if journal.pool in {pool, ""}:
-            yield from clean_up(session, journal, repository, journal.open)
+            yield from clean_up(session, journal, lanes, journal.open)
 
 
 def tidy(repository: Repository, installation: Installation, state: State) -> Iterator[Failure]:

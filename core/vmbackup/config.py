@@ -160,7 +160,7 @@ class PoolDatabase(Settings):
 
 
 class Job(Settings):
-    """Which VMs, how, to which target, kept how long, compressed, told to whom."""
+    """Which VMs, how, to which targets, kept how long, compressed, told to whom."""
 
     targets: tuple[Label, ...] = Field(min_length=1)
     keep: Keep
@@ -171,16 +171,16 @@ class Job(Settings):
     max_duration: Duration | None = Field(default=None, description="the whole run is given up then")
     retries: int = Field(default=0, ge=0, le=10, description="how often a VM is tried again after what may pass")
     retry_wait: Duration = Field(default=30.0, description="the pause before the first retry; it doubles")
-    stall: Duration = Field(default=600.0, description="a transfer that stands still for so long is given up")
+    stall: Duration = Field(default=600.0, description="a transfer or target that stands still for so long is given up")
     pool_database: Annotated[PoolDatabase | None, BeforeValidator(_whether)] = None
     vms: tuple[Selected, ...] = Field(min_length=1)
     exclude: tuple[Selector, ...] = ()
 
     @field_validator("targets")
     @classmethod
-    def _one_target(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len(value) > 1:
-            raise ValueError("this version serves one target a job; make a second job for the other")
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("name each target once")
         return value
 
 

@@ -7,15 +7,16 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 from vmbackup.bench import Bench, folder_of, stored_file
-from vmbackup.cleanup import FOLDER, clean_up
+from vmbackup.cleanup import clean_up
 from vmbackup.contracts import Export, Method
-from vmbackup.errors import BackupError, Interrupted, TargetError, TimeUp, TransferError
+from vmbackup.delivery import Delivery
+from vmbackup.errors import BackupError, Interrupted, TimeUp, TransferError
 from vmbackup.images import Evidence, read_ova
 from vmbackup.manifest import Image, ImageDisk, StoredFile, is_ours
 from vmbackup.metadata import GUIDE, SUMS, files_for_people, guide, sums
 from vmbackup.plan import Task
 from vmbackup.proof import Proof
-from vmbackup.results import Backup, Failure, Outcome, VMResult
+from vmbackup.results import Failure, VMResult
 from vmbackup.settings import Settings
 from vmbackup.stream import Meter, ahead, counted, read_all
 from vmbackup.xapi.inventory import reread
@@ -37,21 +38,20 @@ class VMBackup:
         self._read = 0
         self._limits = bench.limits_for(task.seconds)
         self._started = datetime.now(UTC)
-        self._folder = folder_of(bench.run.pool, task.vm, self._started, bench.run.id)
+        self._delivery = Delivery(bench, folder_of(bench.run.pool, task.vm, self._started, bench.run.id))
         self.interrupted: Interrupted | None = None
 
     def run(self) -> VMResult:
         """Make the backup and clean up, whatever happens. After an interruption `interrupted` says so."""
         bench = self._bench
         clock = time.monotonic()
-        target = bench.repository.target.label
         try:
-            outcome = Outcome(target, backup=self._make())
+            self._make()
         except Interrupted as stop:
             self.interrupted = stop
-            outcome = Outcome(target, failure=Failure(self._step, "Interrupted", "the run was interrupted"))
+            self._delivery.fail(Failure(self._step, "Interrupted", "the run was interrupted"))
         except Exception as error:  # noqa: BLE001 - one VM's failure, even by a bug, never stops the others
-            outcome = Outcome(target, failure=Failure.of(self._blame(error), error))
+            self._delivery.fail(Failure.of(self._step, error))
         warnings = self._clean_up()
         for warning in warnings:
             bench.watcher.warned(warning)
@@ -62,34 +62,28 @@ class VMBackup:
             started=self._started,
             seconds=time.monotonic() - clock,
             read=self._read,
-            outcomes=(outcome,),
+            outcomes=self._delivery.outcomes,
             warnings=tuple(warnings),
         )
 
     def _clean_up(self) -> list[Failure]:
         bench = self._bench
         try:
-            return clean_up(bench.session, bench.journal, bench.repository, bench.journal.open)
+            return clean_up(bench.session, bench.journal, bench.lanes, bench.journal.open)
         except Interrupted as stop:
             self.interrupted = stop
-            return clean_up(bench.session, bench.journal, bench.repository, bench.journal.open)
-
-    def _blame(self, error: Exception) -> str:
-        """Return the step that failed: what a target raises is the storing's fault, wherever in the stream it shows."""
-        return "store" if isinstance(error, TargetError) else self._step
+            return clean_up(bench.session, bench.journal, bench.lanes, bench.journal.open)
 
     def _enter(self, step: str) -> None:
         self._step = step
         self._bench.watcher.step(self._task, step)
 
-    def _make(self) -> Backup:
-        bench, folder = self._bench, self._folder
+    def _make(self) -> None:
+        bench, delivery = self._bench, self._delivery
         self._enter("begin")
         if self._limits.deadline is not None and time.monotonic() > self._limits.deadline:
             raise TimeUp("the time that max-duration gives the job was up before its turn came")
-        target = bench.repository.target.label
-        intent = bench.journal.intend(FOLDER, target=target, identity=bench.repository.identity, folder=folder)
-        bench.repository.begin(folder, bench.begun(self._started))
+        delivery.begin(self._started)
         self._enter("snapshot")
         moment = datetime.now(UTC)
         vm = reread(bench.session, self._task.vm)
@@ -100,7 +94,7 @@ class VMBackup:
         self._enter("metadata")
         small = {"ova.xml": self._metadata(export)}
         small |= files_for_people(vm, [original for _, original in export.disks])
-        files = [bench.store_small(folder, "metadata", name, data) for name, data in small.items()]
+        files = [delivery.store_small("metadata", name, data) for name, data in small.items()]
         self._enter("export")
         image, evidence = self._store_image(export)
         self._enter("publish")
@@ -115,13 +109,10 @@ class VMBackup:
             left_out=[disk for disk in vm.disks if disk.unwanted],
         )
         unpack = bench.packing.compressor.unpack if bench.packing.compressor else ""
-        files.append(bench.store_small(folder, "guide", GUIDE, guide(manifest, unpack)))
-        files.append(bench.store_small(folder, "guide", SUMS, sums((image, *files))))
-        backup = bench.repository.publish(folder, manifest.model_copy(update={"files": (image, *files)}))
-        bench.journal.close(intent)
-        bench.listeners.backup_stored(bench.run, backup)
+        files.append(delivery.store_small("guide", GUIDE, guide(manifest, unpack)))
+        files.append(delivery.store_small("guide", SUMS, sums((image, *files))))
+        delivery.publish(manifest.model_copy(update={"files": (image, *files)}))
         self._enter("cleanup")
-        return backup
 
     def _metadata(self, export: Export) -> bytes:
         """Fetch the VM record and all that belongs to it: a tar that holds `ova.xml` alone (xapi: export.ml)."""
@@ -140,7 +131,7 @@ class VMBackup:
         return ova
 
     def _store_image(self, export: Export) -> tuple[StoredFile, Evidence]:
-        """Stream the image: pool → check → digest → compression → digest → target."""
+        """Stream the image: pool → check → digest → compression → digest → targets."""
         bench, compressor = self._bench, self._bench.packing.compressor
         request = Request(export.handler, export.query, f"export of {self._task.vm.name}")
         name = export.image + (compressor.suffix if compressor else "")
@@ -150,7 +141,7 @@ class VMBackup:
                 content = Meter(counted(pieces, lambda size: bench.watcher.sent(self._task, size)))
                 stored = Meter(compressor.compress(content)) if compressor else content
                 try:
-                    bench.repository.store(f"{self._folder}/{name}", stored)
+                    self._delivery.store(name, stored)
                 finally:
                     self._read = proof.read
         file = stored_file("image", name, content, stored, compressor.name if compressor else None)

@@ -15,7 +15,8 @@
     │   └── TargetError              4   the target could not do what was asked
     │       ├── KeyRefused           4   the key is not one that a target takes
     │       ├── KeyExists            4   something is stored under the key already
-    │       └── KeyMissing           4   nothing is stored under the key
+    │       ├── KeyMissing           4   nothing is stored under the key
+    │       └── TargetStalled        4   nothing moves on the target any more
     ├── RestoreError                 4   a backup could not be brought back
     ├── TargetNotProven             10   the target is not the one that the configuration names
     ├── LockHeld                    11   another run of the job is under way
@@ -129,6 +130,10 @@ class KeyExists(TargetError):
 
 class KeyMissing(TargetError):
     """Nothing is stored under the key."""
+
+
+class TargetStalled(TargetError):
+    """Nothing moves on the target any more: it is left behind, and the others go on."""
 
 
 class RestoreError(VmbackupError):

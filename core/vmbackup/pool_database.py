@@ -7,13 +7,13 @@ from xml.parsers import expat
 from typing_extensions import Buffer
 
 from vmbackup.bench import Bench, stored_file
-from vmbackup.cleanup import FOLDER
+from vmbackup.delivery import Delivery
 from vmbackup.errors import ImageError
 from vmbackup.images import Evidence, ImageCheck
 from vmbackup.metadata import SUMS, sums
 from vmbackup.proof import Proof
 from vmbackup.repository import POOL_DATABASE
-from vmbackup.results import Backup
+from vmbackup.results import Outcome
 from vmbackup.stream import Meter
 from vmbackup.xapi.transfers import Request, download
 
@@ -59,24 +59,24 @@ class DumpCheck(ImageCheck):
         raise ImageError("a dump of the pool database declares no document type", position=self._size)
 
 
-def dump_pool_database(bench: Bench) -> Backup:
-    """Store the dump as a backup of its own. The caller cleans up, as after a VM."""
+def dump_pool_database(bench: Bench) -> tuple[Outcome, ...]:
+    """Store the dump as a backup of its own, and return what came of it on each target. The caller cleans up.
+
+    Raises PoolError, TransferError or ImageError where there is no dump to store, TargetError where no target is left.
+    """
     started = datetime.now(UTC)
-    folder = f"{POOL_DATABASE}/{started:%Y%m%dT%H%M%SZ}-{bench.run.id[:4]}"
-    target = bench.repository.target.label
-    intent = bench.journal.intend(FOLDER, target=target, identity=bench.repository.identity, folder=folder)
-    bench.repository.begin(folder, bench.begun(started))
+    delivery = Delivery(bench, f"{POOL_DATABASE}/{started:%Y%m%dT%H%M%SZ}-{bench.run.id[:4]}")
+    delivery.begin(started)
     request = Request("/pool/xmldbdump", {}, "dump of the pool database")
     with (
         download(bench.session, bench.journal, request, bench.limits) as stream,
         closing(Proof(stream, DumpCheck()).pieces()) as pieces,
     ):
         meter = Meter(pieces)
-        bench.repository.store(f"{folder}/{DUMP}", meter)
+        delivery.store(DUMP, meter)
     dump = stored_file("pool-database", DUMP, meter, meter)
-    files = (dump, bench.store_small(folder, "guide", SUMS, sums([dump])))
-    manifest = bench.manifest(method=METHOD, started=started, snapshot_time=started, vm=None, image=None, files=files)
-    backup = bench.repository.publish(folder, manifest)
-    bench.journal.close(intent)
-    bench.listeners.backup_stored(bench.run, backup)
-    return backup
+    files = (dump, delivery.store_small("guide", SUMS, sums([dump])))
+    delivery.publish(
+        bench.manifest(method=METHOD, started=started, snapshot_time=started, vm=None, image=None, files=files)
+    )
+    return delivery.outcomes

@@ -1,11 +1,12 @@
 """The record of every run, kept on the target; while the target is away it waits in the state folder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from vmbackup.keys import slug
+from vmbackup.lane import Lane
 from vmbackup.repository import RUNS, Repository
 from vmbackup.results import Failure, Report
 from vmbackup.state import State, write_flushed
@@ -13,23 +14,28 @@ from vmbackup.state import State, write_flushed
 REPORT: TypeAdapter[Report] = TypeAdapter(Report)
 
 
-def store_record(repository: Repository, state: State, report: Report) -> Iterator[Failure]:
+def store_record(lane: Lane, state: State, report: Report) -> Iterator[Failure]:
     """Store the record of this run and those that still wait for this target; yield what kept it from that."""
+    identity = lane.repository.identity
     # A target whose id is not known yet is known by its label.
-    nameless = state.waiting / f"label-{slug(repository.target.label)}"
-    waiting = state.waiting / repository.identity if repository.identity else nameless
+    nameless = state.waiting / f"label-{slug(lane.label)}"
+    waiting = state.waiting / identity if identity else nameless
     name = f"{slug(report.run.job)}--{report.run.started:%Y%m%dT%H%M%SZ}-{report.run.id[:4]}.json"
     try:
         waiting.mkdir(mode=0o700, exist_ok=True)
         write_flushed(waiting / name, REPORT.dump_json(report, indent=1))
-        with repository.target:
-            repository.prove()
-            for path in sorted((*waiting.glob("*.json"), *nameless.glob("*.json"))):
-                _hand_over(repository, path)
+        lane.do(lambda repository: _hand_all_over(repository, (waiting, nameless)))
     except OSError as error:
         yield Failure("record", type(error).__name__, f"{waiting}: {error.strerror}")
     except Exception as error:  # noqa: BLE001 - even a bug of a target's must not keep the report from being shown
         yield Failure.of("record", error)
+
+
+def _hand_all_over(repository: Repository, folders: Iterable[Path]) -> None:
+    with repository.target:
+        repository.prove()
+        for path in sorted(path for folder in folders for path in folder.glob("*.json")):
+            _hand_over(repository, path)
 
 
 def _hand_over(repository: Repository, path: Path) -> None:

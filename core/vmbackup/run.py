@@ -2,26 +2,27 @@
 
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from vmbackup.bench import Bench
 from vmbackup.cleanup import clean_up, reconcile, tidy
 from vmbackup.engine import VMBackup
-from vmbackup.errors import Interrupted, VmbackupError
+from vmbackup.errors import Interrupted, TargetStalled, VmbackupError
 from vmbackup.journal import Journal
+from vmbackup.lane import Lane
 from vmbackup.listeners import Listeners
 from vmbackup.models import Pool
 from vmbackup.plan import Plan, Task, make_plan
 from vmbackup.pool_database import dump_pool_database
+from vmbackup.prune import prune
 from vmbackup.records import store_record
-from vmbackup.repository import Repository
-from vmbackup.results import PREPARE, Backup, Failure, Removal, Report, Run, VMResult
-from vmbackup.retention import Decision, decide, group_of
+from vmbackup.results import PREPARE, Backup, Failure, Outcome, Removal, Report, Run, VMResult
 from vmbackup.retry import may_pass
 from vmbackup.site import JobParts, Site
 from vmbackup.state import State
+from vmbackup.targets import entered
 from vmbackup.version import __version__
 from vmbackup.watch import Watcher
 from vmbackup.xapi.hosts import members
@@ -34,14 +35,16 @@ class Progress:
     """What has come of a run so far; a report can be made of it at any moment."""
 
     def __init__(self, parts: JobParts, run: Run) -> None:
-        """Begin with nothing."""
+        """Begin with nothing but the threads of the job's targets."""
         self.run = run
         self.parts = parts
+        self.lanes = tuple(Lane(repository, parts.job.stall) for repository in parts.repositories)
         self.plan: Plan | None = None
         self.results: list[VMResult] = []
         self.failures: list[Failure] = []
         self.warnings: list[Failure] = []
         self.removals: list[Removal] = []
+        self.dumps: list[Backup] = []
         self.interrupted: int | None = None
 
     def report(self) -> Report:
@@ -85,34 +88,45 @@ def run_job(site: Site, name: str, watcher: Watcher) -> Report:
             report = listeners.run_finished(report)
         except Interrupted as stop:
             report = replace(report, interrupted=stop.signal_number)
-        report = replace(report, warnings=(*report.warnings, *store_record(parts.repository, state, report)))
+        records = [failure for lane in progress.lanes for failure in store_record(lane, state, report)]
+        report = replace(report, warnings=(*report.warnings, *records))
+        for lane in progress.lanes:
+            lane.close()
         watcher.finished(report)
         return report
 
 
 def _run(site: Site, state: State, listeners: Listeners, watcher: Watcher, progress: Progress) -> None:
     parts = progress.parts
-    repository = parts.repository
     deadline = time.monotonic() + parts.job.max_duration if parts.job.max_duration else None
     installation = state.installation()
-    with site.session(f"vmbackup-{progress.run.id}") as session, repository.target:
+    with (
+        site.session(f"vmbackup-{progress.run.id}") as session,
+        entered(progress.lanes, progress.warnings.append) as targets,
+    ):
         pool = read_pool(session)
         progress.run = run = replace(progress.run, pool=pool)
         state.remember_members(Address.parse(site.config.pool.url).host, members(session))
-        repository.prove()
+        there = targets.proven()
+        progress.failures += targets.lost.values()
         with Journal.begin(state.journals, run.id, pool.uuid) as journal:
-            limits = Limits(stall=parts.job.stall, deadline=deadline)
-            margin = site.config.pool.snapshots.margin
             bench = Bench(
-                run, session, journal, repository, installation, parts.packing, listeners, watcher, limits, margin
+                run=run,
+                session=session,
+                journal=journal,
+                lanes=there,
+                lost=tuple(Outcome(label, failure=failure) for label, failure in targets.lost.items()),
+                installation=installation,
+                packing=parts.packing,
+                listeners=listeners,
+                watcher=watcher,
+                limits=Limits(stall=parts.job.stall, deadline=deadline),
+                margin=site.config.pool.snapshots.margin,
             )
-            for warning in (
-                *reconcile(session, pool.uuid, repository, state),
-                *tidy(repository, installation, state),
-            ):
+            for warning in _reconcile(bench, state):
                 progress.warnings.append(warning)
                 watcher.warned(warning)
-            plan = make_plan(parts.name, parts.job, read_inventory(session, pool), parts.methods, margin)
+            plan = make_plan(parts.name, parts.job, read_inventory(session, pool), parts.methods, bench.margin)
             progress.plan = plan
             progress.failures += plan.problems
             progress.warnings += [Failure("plan", "Note", note) for note in plan.notes]
@@ -120,8 +134,18 @@ def _run(site: Site, state: State, listeners: Listeners, watcher: Watcher, progr
             listeners.run_started(run)
             for task in plan.tasks:
                 _back_up(bench, task, progress)
-            dumped = _dump(bench, parts, progress)
-            progress.removals += prune(bench, plan, progress.results, dumped, parts)
+            _dump(bench, progress)
+            _prune(bench, plan, progress)
+
+
+def _reconcile(bench: Bench, state: State) -> Iterator[Failure]:
+    """Clean up after dead runs, in the pool and on every target; yield what could not be."""
+    yield from reconcile(bench.session, bench.run.pool.uuid, bench.lanes, state)
+    for lane in bench.lanes:
+        try:
+            yield from lane.do(lambda repository: list(tidy(repository, bench.installation, state)))
+        except TargetStalled as error:
+            yield Failure.of("cleanup", error)
 
 
 def _back_up(bench: Bench, task: Task, progress: Progress) -> None:
@@ -131,11 +155,12 @@ def _back_up(bench: Bench, task: Task, progress: Progress) -> None:
     for attempt in range(1, job.retries + 2):
         backup = VMBackup(bench, task, progress.parts.methods[task.method])
         result = backup.run()
-        failures = [outcome.failure for outcome in result.outcomes if outcome.failure]
+        passing = [outcome.failure for outcome in result.outcomes if outcome.failure and may_pass(outcome.failure)]
+        stored = any(outcome.backup for outcome in result.outcomes)
         late = bench.limits.deadline is not None and time.monotonic() > bench.limits.deadline
-        if backup.interrupted or late or attempt > job.retries or not failures or not all(map(may_pass, failures)):
+        if backup.interrupted or late or attempt > job.retries or stored or not passing:
             break
-        warning = replace(failures[0], step="retry", message=f"{task.vm.name}: {failures[0].message}")
+        warning = replace(passing[0], step="retry", message=f"{task.vm.name}: {passing[0].message}")
         progress.warnings.append(warning)
         bench.watcher.warned(warning)
         time.sleep(job.retry_wait * 2 ** (attempt - 1))
@@ -146,38 +171,29 @@ def _back_up(bench: Bench, task: Task, progress: Progress) -> None:
         raise backup.interrupted
 
 
-def _dump(bench: Bench, parts: JobParts, progress: Progress) -> Backup | None:
-    if parts.job.pool_database is None:
-        return None
+def _dump(bench: Bench, progress: Progress) -> None:
+    if progress.parts.job.pool_database is None:
+        return
     try:
-        return dump_pool_database(bench)
+        outcomes = dump_pool_database(bench)
     except Exception as error:  # noqa: BLE001 - the VMs' backups are none the worse for it
         progress.failures.append(Failure.of("pool-database", error))
-        return None
+    else:
+        progress.dumps += [outcome.backup for outcome in outcomes if outcome.backup]
+        progress.failures += [replace(outcome.failure, step="pool-database") for outcome in outcomes if outcome.failure]
     finally:
-        progress.warnings += clean_up(bench.session, bench.journal, bench.repository, bench.journal.open)
+        progress.warnings += clean_up(bench.session, bench.journal, bench.lanes, bench.journal.open)
 
 
-def prune(
-    bench: Bench, plan: Plan, results: Iterable[VMResult], dumped: Backup | None, parts: JobParts
-) -> Iterator[Removal]:
-    """Remove what the job keeps no longer, of those VMs alone whose backup has succeeded in this run; yield each."""
+def _prune(bench: Bench, plan: Plan, progress: Progress) -> None:
+    """Apply retention on each target, to those VMs alone whose backup this run has proven there."""
+    job = progress.parts.job
     keeps = {task.vm.uuid: task.keep for task in plan.tasks}
-    keeps[""] = (parts.job.pool_database and parts.job.pool_database.keep) or parts.job.keep
-    made = [outcome.backup for result in results if result.good for outcome in result.outcomes if outcome.backup]
-    existing = bench.repository.backups()
-    for fresh in (*made, *([dumped] if dumped else [])):
-        group = [backup for backup in existing if group_of(backup) == group_of(fresh)]
-        keep = keeps[fresh.manifest.vm.uuid if fresh.manifest.vm else ""]
-        for decision in decide(group, keep, fresh.manifest.snapshot_time):
-            if not decision.keep:
-                yield _remove(bench.repository, decision)
-
-
-def _remove(repository: Repository, decision: Decision) -> Removal:
-    failure = None
-    try:
-        repository.remove(decision.backup)
-    except VmbackupError as error:
-        failure = Failure.of("retention", error)
-    return Removal(repository.target.label, decision.backup.folder, decision.reason, failure)
+    keeps[""] = (job.pool_database and job.pool_database.keep) or job.keep
+    made = [outcome.backup for result in progress.results for outcome in result.outcomes if outcome.backup]
+    for lane in bench.lanes:
+        fresh = [backup for backup in (*made, *progress.dumps) if backup.target == lane.label]
+        try:
+            progress.removals += prune(lane, fresh, keeps)
+        except VmbackupError as error:
+            progress.warnings.append(Failure.of("retention", error))

@@ -28,7 +28,7 @@ class JobParts:
     name: str
     job: Job
     methods: dict[str, Method[Settings]]
-    repository: Repository
+    repositories: tuple[Repository, ...]
     packing: Packing
     reporters: tuple[Reporter[Settings], ...]
     notifiers: tuple[Notifier[Settings], ...]
@@ -87,7 +87,7 @@ class Site:
             label: collect.make(partial(registry.method, label, config.methods.get(label, {}))) for label in labels
         }
         repositories = collect.each(
-            "targets", "target", job.targets[:1], config.targets, lambda label, _: self._repository(label)
+            "targets", "target", job.targets, config.targets, lambda label, _: self._repository(label)
         )
         packing = collect.make(partial(self._packing, name, job))
         reporters = collect.each("report", "reporter", job.report, config.reporters, registry.reporter)
@@ -99,7 +99,7 @@ class Site:
             name=name,
             job=job,
             methods={label: method for label, method in methods.items() if method},
-            repository=repositories[0],
+            repositories=tuple(repositories),
             packing=packing or Packing(),
             reporters=tuple(reporters),
             notifiers=tuple(notifiers),

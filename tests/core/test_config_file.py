@@ -135,7 +135,7 @@ def test_a_misspelt_section(written: Written) -> None:
         ("keep = { last = 4 }", "keep.last = 4.0", 13, "jobs.weekend.keep.last"),
         ("keep = { last = 4 }", "keep = 4", 13, "jobs.weekend.keep"),
         ('targets = ["nas"]', "targets = []", 12, "jobs.weekend.targets"),
-        ('targets = ["nas"]', 'targets = ["nas", "disk"]', 12, "jobs.weekend.targets"),
+        ('targets = ["nas"]', 'targets = ["nas", "nas"]', 12, "jobs.weekend.targets"),
         ('url = "https://xen1.example.edu"', 'url = "http://xen1.example.edu"', 2, "pool.url"),
         ('url = "https://xen1.example.edu"', 'url = "xen1"', 2, "pool.url"),
         ("AA:bb", "A:bb", 5, "pool.tls.fingerprint"),

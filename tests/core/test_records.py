@@ -5,6 +5,7 @@ import pytest
 from tests.core.builders import FAILURE, RUN, report, result
 from tests.core.stores import ID, opened, tree
 
+from vmbackup.lane import Lane
 from vmbackup.manifest import Identity
 from vmbackup.records import REPORT, store_record
 from vmbackup.repository import Repository
@@ -30,7 +31,7 @@ def record(root: Path, state: State, told: Report = TOLD) -> list[Failure]:
     """Store a record as a run does, which has left its target by then."""
     with opened(root) as repository:
         pass
-    return list(store_record(repository, state, told))
+    return list(store_record(Lane(repository), state, told))
 
 
 def records(root: Path) -> dict[str, Report]:
@@ -66,7 +67,7 @@ def test_a_target_that_cannot_be_opened_is_a_failure_and_no_more(tmp_path: Path,
     (tmp_path / "gone").mkdir()
     with opened(tmp_path / "gone") as repository:
         (tmp_path / "gone").rmdir()
-    (failure,) = store_record(repository, state, TOLD)
+    (failure,) = store_record(Lane(repository), state, TOLD)
     assert failure.code == "TargetError"
     assert len(waiting(state)) == 1
 
@@ -79,7 +80,7 @@ def test_a_record_waits_for_its_own_target_alone(root: Path, state: State, tmp_p
     (failure,) = record(other, state)
     assert failure.code == "TargetNotProven"
     mine = Repository(repository.target, "other")
-    assert list(store_record(mine, state, replace(TOLD, run=replace(RUN, id="e" * 16)))) == []
+    assert list(store_record(Lane(mine), state, replace(TOLD, run=replace(RUN, id="e" * 16)))) == []
     assert [name[-9:] for name in records(other)] == ["eeee.json"]
     assert record(root, state, replace(TOLD, run=replace(RUN, id="f" * 16))) == []
     assert [name[-9:] for name in sorted(records(root))] == ["0123.json", "ffff.json"]
@@ -111,6 +112,6 @@ def test_a_waiting_record_is_its_owner_s_alone(root: Path, state: State) -> None
 def test_the_target_is_left_again(root: Path, state: State) -> None:
     with opened(root) as repository:
         target = repository.target
-    assert list(store_record(repository, state, TOLD)) == []
+    assert list(store_record(Lane(repository), state, TOLD)) == []
     assert isinstance(target, Local)
     assert target._root is None

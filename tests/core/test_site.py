@@ -44,7 +44,7 @@ def site(tmp_path: Path, text: str, mode: int = 0o600) -> Site:
 def test_a_job_comes_with_its_plugins(tmp_path: Path) -> None:
     parts = site(tmp_path, HEAD + 'compress = { with = "zstd", level = 5 }\n' + MAIL).job("nightly")
     assert list(parts.methods) == ["vm-export"]
-    assert parts.repository.target.label == "disk"
+    assert parts.repositories[0].target.label == "disk"
     assert parts.packing.compressor is not None
     assert parts.packing.compressor.settings.level == 5  # type: ignore[attr-defined]
     assert [notifier.label for notifier in parts.notifiers] == ["ops"]

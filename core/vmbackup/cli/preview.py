@@ -33,12 +33,14 @@ def preview(
 
 
 def _target_problems(parts: JobParts) -> list[Failure]:
-    try:
-        with parts.repository.target:
-            parts.repository.prove()
-    except VmbackupError as error:
-        return [Failure.of("target", error)]
-    return []
+    problems = []
+    for repository in parts.repositories:
+        try:
+            with repository.target:
+                repository.prove()
+        except VmbackupError as error:
+            problems.append(Failure.of("target", error))
+    return problems
 
 
 def _as_json(plan: Plan, problems: tuple[Failure, ...]) -> dict[str, object]:

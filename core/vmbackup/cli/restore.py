@@ -13,6 +13,7 @@ from vmbackup.cli.output import console, name, print_json
 from vmbackup.cli.progress import reading
 from vmbackup.cli.signals import interruptible
 from vmbackup.journal import Journal
+from vmbackup.lane import Lane
 from vmbackup.restore import Destination, Restored, Source, Wishes, find_sr, restore
 from vmbackup.results import Backup
 from vmbackup.site import Site
@@ -63,8 +64,10 @@ def restore_into_pool(site: Site, backup: Backup, wishes: Wishes, sr: str | None
     with site.session(f"vmbackup-{run_id}") as session, repository.target:
         repository.prove()
         pool = read_pool(session)
-        for _ in reconcile(session, pool.uuid, repository, state):
+        lane = Lane(repository)
+        for _ in reconcile(session, pool.uuid, [lane], state):
             pass
+        lane.close()
         with Journal.begin(state.journals, run_id, pool.uuid) as journal, reading(backup.address, total) as tell:
             source = Source(backup, repository, site.registry, tell)
             destination = Destination(session, journal, find_sr(session, pool.default_sr, sr))

@@ -151,8 +151,9 @@ class Download:
             # One byte first: a whole piece that never fills up would look like a first byte that has not come.
             first = self._response.read(1, decode_content=False)
             for piece in chain([first] if first else [], self._response.stream(PIECE, decode_content=False)):
-                self._watchdog.beat()
+                self._watchdog.hold()
                 yield piece
+                self._watchdog.beat()
         except (HTTPError, OSError) as error:
             raise self._watchdog.reason or TransferError(f"{self._doing}: the stream broke: {error}") from error
         if self._watchdog.reason:

@@ -50,6 +50,7 @@ class Watchdog:
         self._stop = stop
         self._moved = time.monotonic()
         self._begun = False
+        self._held = False
         self._seen = -1.0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="vmbackup-watchdog", daemon=True)
@@ -68,9 +69,14 @@ class Watchdog:
         self._thread.join(timeout=2)
 
     def beat(self) -> None:
-        """Tell that bytes have moved."""
+        """Tell that bytes have moved, or that the next are waited for from now on."""
         self._moved = time.monotonic()
         self._begun = True
+        self._held = False
+
+    def hold(self) -> None:
+        """Tell that nobody waits for the pool, until the next beat: a slow target is no stall of the pool's."""
+        self._held = True
 
     def _watch(self) -> None:
         pause = min(1.0, self._limits.stall / 4)
@@ -83,6 +89,8 @@ class Watchdog:
     def _look(self, now: float) -> VmbackupError | None:
         if self._limits.deadline is not None and now > self._limits.deadline:
             return time_up(self._doing)
+        if self._held:
+            return None
         limit = self._limits.stall if self._begun else self._limits.first_byte
         if now - self._moved < min(limit, self._limits.stall):
             return None

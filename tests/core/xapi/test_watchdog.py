@@ -79,3 +79,24 @@ def test_a_transfer_that_ends_in_time_is_left_alone() -> None:
     time.sleep(0.4)
     assert not stopped.is_set()
     assert watchdog.reason is None
+
+
+def test_a_stream_that_nobody_waits_for_does_not_stand_still() -> None:
+    stopped = threading.Event()
+    limits = Limits(first_byte=5, stall=0.2)
+    with Watchdog("export of web", limits, lambda: 0.25, stopped.set) as watchdog:
+        watchdog.beat()
+        watchdog.hold()
+        assert not stopped.wait(1)
+        watchdog.beat()
+        assert stopped.wait(3)
+    assert isinstance(watchdog.reason, Stalled)
+
+
+def test_the_deadline_ends_even_a_stream_that_nobody_waits_for() -> None:
+    stopped = threading.Event()
+    limits = Limits(first_byte=5, stall=0.2, deadline=time.monotonic() + 0.3)
+    with Watchdog("export of web", limits, lambda: 0.25, stopped.set) as watchdog:
+        watchdog.hold()
+        assert stopped.wait(3)
+    assert isinstance(watchdog.reason, TimeUp)

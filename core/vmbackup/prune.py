@@ -1,0 +1,34 @@
+"""Taking away from a target what a job keeps no longer."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from vmbackup.config import Keep
+from vmbackup.errors import VmbackupError
+from vmbackup.lane import Lane
+from vmbackup.results import Backup, Failure, Removal
+from vmbackup.retention import Decision, decide, group_of
+
+
+def prune(lane: Lane, fresh: Iterable[Backup], keeps: Mapping[str, Keep]) -> Iterator[Removal]:
+    """Remove what is kept no longer, beside the `fresh` backups alone: this run has proven them on this very target.
+
+    `keeps` has the rule for each VM by its UUID, and under "" that for dumps of the pool database. Yields each removal.
+    Raises TargetError where the target cannot even be listed.
+    """
+    existing: list[Backup] = []
+    for backup in fresh:
+        existing = existing or lane.do(lambda repository: repository.backups())
+        group = [other for other in existing if group_of(other) == group_of(backup)]
+        keep = keeps[backup.manifest.vm.uuid if backup.manifest.vm else ""]
+        for decision in decide(group, keep, backup.manifest.snapshot_time):
+            if not decision.keep:
+                yield _remove(lane, decision)
+
+
+def _remove(lane: Lane, decision: Decision) -> Removal:
+    failure = None
+    try:
+        lane.do(lambda repository: repository.remove(decision.backup))
+    except VmbackupError as error:
+        failure = Failure.of("retention", error)
+    return Removal(lane.label, decision.backup.folder, decision.reason, failure)
