@@ -10,11 +10,13 @@ from types import TracebackType
 from typing import Final, Self
 
 from vmbackup import Buffer
+from vmbackup_targets.appending import Appender
 from vmbackup_targets.chain import FILE_MODE, Chain
 from vmbackup_targets.trouble import flush_folder, set_mode
 
 # The name of the key's last part is in the middle: `.image.xva.0123456789abcdef.partial`.
 PARTIAL: Final = re.compile(r"\.(.+)\.[0-9a-f]{16}\.partial")
+RAW: Final = ".raw"
 # What link(2) says where there are no hard links: FAT, exFAT, many network shares and FUSE file systems.
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
@@ -30,7 +32,6 @@ class Partial:
         self._chain = chain
         self._name = name
         self._hidden = f".{name}.{secrets.token_hex(8)}.partial"
-        self._written = 0
         self._descriptor = -1
 
     def __enter__(self) -> Self:
@@ -43,6 +44,8 @@ class Partial:
             with suppress(OSError):
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX)
             self._chain.flush_above()
+            # A raw image alone has zeros for its holes, and is read by programs that ask for them.
+            self._file = Appender(self._descriptor, holes=self._name.endswith(RAW))
         except BaseException:
             self._clean()
             raise
@@ -55,21 +58,17 @@ class Partial:
 
     def write(self, chunk: Buffer) -> None:
         """Append the whole chunk."""
-        with memoryview(chunk) as view, view.cast("B") as octets:
-            done = 0
-            while done < octets.nbytes:
-                done += os.write(self._descriptor, octets[done:])
-        self._written += done
+        self._file.append(chunk)
 
     def publish(self) -> int:
         """Flush the file, give it its name if nothing has it, flush its folder, and return the size found there."""
-        os.fsync(self._descriptor)
+        self._file.flush()
         # Some file systems tell only at close that bytes were lost (close(2)). Closing a second descriptor asks them,
         # and keeps the lock until the file has its name.
         os.close(os.dup(self._descriptor))
         size = os.fstat(self._descriptor).st_size
-        if size != self._written:
-            raise OSError(errno.EIO, f"{self._written:,} bytes were written, but the file has {size:,}", self._name)
+        if size != self._file.size:
+            raise OSError(errno.EIO, f"{self._file.size:,} bytes were written, but the file has {size:,}", self._name)
         self._give_name()
         with suppress(OSError):
             os.unlink(self._hidden, dir_fd=self._chain.folder)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.plugins.targets.disks import Disk, new_disk
 
 from vmbackup_targets.local import Local, LocalSettings
 
@@ -30,6 +31,26 @@ def small(tmp_path: Path) -> Iterator[Path]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (16 << 20, before[1]))
         yield folder
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """An attached disk."""
+    yield from attached(new_disk(tmp_path / "usb disk", "5ca1ab1e-0000-4000-8000-00000000000a"))
+
+
+@pytest.fixture
+def nameless_disk(tmp_path: Path) -> Iterator[Disk]:
+    """An attached disk whose file system has no UUID."""
+    yield from attached(new_disk(tmp_path / "nameless", ""))
+
+
+def attached(disk: Disk) -> Iterator[Disk]:
+    disk.attach()
+    yield disk
+    if disk.folder.is_mount():
+        disk.detach()
+    disk.image.unlink()
 
 
 @pytest.fixture
