@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DIR ?=
 
-.PHONY: demo test check integration bench clean
+.PHONY: demo test check integration bench bench-targets clean
 
 demo: .venv/installed
 	$(BIN)/vmbackup demo $(if $(DIR),--dir $(DIR))
@@ -28,6 +28,9 @@ lint: .venv/installed
 
 bench: .venv/installed
 	PYTHONPATH=. $(BIN)/python benchmarks/bench.py
+
+bench-targets: .venv/installed
+	PYTHONPATH=. $(BIN)/python benchmarks/bench_targets.py
 
 clean:
 	rm -rf .venv dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
