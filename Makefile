@@ -23,7 +23,7 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy --explicit-package-bases tests benchmarks
+	$(BIN)/mypy --explicit-package-bases tests benchmarks examples
 	$(BIN)/lint-imports
 
 bench: .venv/installed

@@ -68,7 +68,7 @@ class Result:
 
 
 def fight(contest: Contest, rounds: int) -> Result:
-    """Let both move the bytes, each round the other one first; return the medians, that of the ratio over the rounds."""
+    """Let both move the bytes, each round the other one first; return the medians."""
     pairs = []
     for number in range(rounds):
         first, second = (contest.ours, contest.theirs) if number % 2 == 0 else (contest.theirs, contest.ours)

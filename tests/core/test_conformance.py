@@ -11,11 +11,13 @@ from tests.core.broken_targets import BROKEN, KeepsFolders
 from tests.core.stores import IDENTITY, make, opened, tree
 
 from vmbackup import Settings, Target, conformance
+from vmbackup.check import words
 from vmbackup.conformance import PROMISES, Promise, PromiseBroken, hold
 from vmbackup.conformance.dying import write_and_die
 from vmbackup.keys import KEY_BYTES
 from vmbackup_targets.local import Local, LocalSettings
 
+ROOT = Path(__file__).parents[2]
 LIMITED = [conformance.stays_usable_when_full]
 UNENTERED = [conformance.refuses_to_be_another]
 
@@ -105,6 +107,12 @@ def test_a_target_that_leaves_something_when_it_is_full_is_found_out(
 
 def test_every_promise_is_broken_by_somebody() -> None:
     assert set(BROKEN.values()) == {*PROMISES, *LIMITED, *UNENTERED}
+
+
+@pytest.mark.parametrize("promise", [*PROMISES, *LIMITED, *UNENTERED])
+def test_every_promise_is_in_the_documentation(promise: Promise) -> None:
+    statement = (promise.__doc__ or "").splitlines()[0]
+    assert f"\n| {words(promise)} | {statement} |\n" in (ROOT / "docs/targets.md").read_text()
 
 
 @pytest.mark.parametrize("promise", [*PROMISES, *LIMITED, *UNENTERED])
