@@ -11,8 +11,8 @@ from vmbackup import Buffer
 # there are none, against some 300 us for writing it; with blocks of 4 KiB it is ten times that.
 BLOCK: Final = 1 << 16
 ZEROS: Final = bytes(BLOCK)
-# After so many bytes the kernel is asked to write and to drop what it holds of the file. Measured on ext4, 2 GiB: 2.5
-# times as fast as leaving it all to fsync, with less than 5 % of the file in memory; 32 MiB is no better.
+# After so many bytes the kernel is asked to write and to drop what it holds of the file. On ext4 that was 2 to 4 times
+# as fast as leaving it all to fsync; 32 MiB is no better (docs/performance.md).
 WINDOW: Final = 8 << 20
 
 
