@@ -1,6 +1,5 @@
 """`vmbackup check`: hold a target against what targets promise, and say how fast it is."""
 
-from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -12,7 +11,6 @@ from vmbackup.cli.progress import reading, waiting
 from vmbackup.cli.signals import interruptible
 from vmbackup.conformance.holding import scratch
 from vmbackup.errors import VerificationFailed
-from vmbackup.repository import Repository
 from vmbackup.site import Site
 
 MIB = 1 << 20
@@ -44,20 +42,16 @@ def _check(site: Site, label: str, megabytes: int | None) -> int:
         repository.prove()
         with scratch(repository.target, site.state().installation().id) as folder:
             findings = []
-            for finding in _watched(repository, folder):
-                findings.append(finding)
-                out.print(_line(label, finding), soft_wrap=True)
+            with waiting(f"{label}: holding it against its promises", out):
+                for finding in examine(repository.target, folder):
+                    findings.append(finding)
+                    out.print(_line(label, finding), soft_wrap=True)
             with reading(f"{label}: speed", None) as tell:
                 speed = measure(repository.target, folder, megabytes and megabytes * MIB, tell)
             out.print(f"{label} speed: {_speed(speed)}", soft_wrap=True)
     broken = sum(not finding.kept for finding in findings)
     out.print(f"{label}: {len(findings) - broken} promises kept, {broken} broken", soft_wrap=True)
     return broken
-
-
-def _watched(repository: Repository, folder: str) -> Iterator[Finding]:
-    with waiting(f"{repository.target.label}: holding it against its promises"):
-        yield from examine(repository.target, folder)
 
 
 def _line(label: str, finding: Finding) -> str:

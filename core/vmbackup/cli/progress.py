@@ -28,8 +28,7 @@ def reading(what: str, total: int | None) -> Iterator[Tell]:
 
 
 @contextlib.contextmanager
-def waiting(what: str) -> Iterator[None]:
-    """Show that something goes on, until the end of the `with`."""
-    console = Console(file=sys.stderr, highlight=False)
+def waiting(what: str, console: Console) -> Iterator[None]:
+    """Show below what `console` prints that something goes on, until the end of the `with`."""
     with console.status(name(what)) if console.is_terminal else contextlib.nullcontext():
         yield
