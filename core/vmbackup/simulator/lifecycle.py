@@ -99,6 +99,11 @@ def allowed(db: Database, ref: str) -> list[str]:
     return operations
 
 
+def is_upgrading(db: Database) -> bool:
+    """Say whether the pool is being upgraded, host by host."""
+    return any("rolling_upgrade_in_progress" in pool["other_config"] for pool in db.table("pool").values())
+
+
 def bad_power_state(ref: str, expected: tuple[str, ...], actual: str) -> XapiError:
     """Build the error with its lower-case, comma-separated list."""
     return XapiError("VM_BAD_POWER_STATE", ref, ", ".join(expected).lower(), actual.lower())
@@ -196,8 +201,8 @@ def _membership(_db: Database, ref: str, vm: Record, operation: str) -> XapiErro
 
 
 def _upgrade(db: Database, _ref: str, _vm: Record, operation: str) -> XapiError | None:
-    under_way = any("rolling_upgrade_in_progress" in pool["other_config"] for pool in db.table("pool").values())
-    return XapiError("NOT_SUPPORTED_DURING_UPGRADE") if under_way and operation in _NOT_DURING_UPGRADE else None
+    refused = is_upgrading(db) and operation in _NOT_DURING_UPGRADE
+    return XapiError("NOT_SUPPORTED_DURING_UPGRADE") if refused else None
 
 
 def _chips(_db: Database, _ref: str, vm: Record, operation: str) -> XapiError | None:

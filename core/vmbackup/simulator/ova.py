@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from vmbackup.simulator import chips
+from vmbackup.simulator.chains import parent_of
 from vmbackup.simulator.database import Database, Record
 from vmbackup.simulator.pool import Pool
 from vmbackup.simulator.profiles import shown
@@ -68,31 +69,52 @@ class Contents:
         return sorted(self.names, key=lambda one: _ORDER.index(one[0]))
 
 
-def collect(pool: Pool, vms: Iterable[str]) -> Contents:
-    """Number VMs and all that belongs to them, in the server's order."""
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much of VMs goes into a document: their power state with the memory image of those that are suspended.
+
+    `excluded` names kinds of devices that stay out, `parents` brings in the base copies under each disk.
+    """
+
+    preserve: bool = False
+    excluded: frozenset[str] = frozenset()
+    parents: bool = False
+
+
+def collect(pool: Pool, vms: Iterable[str], extent: Extent) -> Contents:
+    """Number VMs and what belongs to them, in the server's order."""
     db = pool.db
     contents = Contents(pool.refs.document())
     for vm in vms:
         record = db.get("VM", vm)
         contents.add("VM", vm)
-        for vif in record["VIFs"]:
+        for vif in record["VIFs"] if "vif" not in extent.excluded else ():
             contents.add("VIF", vif)
             contents.add("network", db.get("VIF", vif)["network"])
-        for vbd in record["VBDs"]:
+        for vbd in record["VBDs"] if "vbd" not in extent.excluded else ():
             contents.add("VBD", vbd)
             drive = db.get("VBD", vbd)
             if not drive["empty"]:
-                contents.add("VDI", drive["VDI"])
-                contents.add("SR", db.get("VDI", drive["VDI"])["SR"])
-        for gpu in record["VGPUs"]:
+                _add_disk(db, contents, drive["VDI"], extent)
+        for gpu in record["VGPUs"] if "vgpu" not in extent.excluded else ():
             contents.add("VGPU", gpu)
-        for chip in record["VTPMs"] if pool.settings.profile.exports_chips else ():
+        for chip in record["VTPMs"] if pool.settings.profile.exports_chips and "vtpm" not in extent.excluded else ():
             contents.add("VTPM", chip)
+        if extent.preserve and db.has("VDI", record["suspend_VDI"]):
+            _add_disk(db, contents, record["suspend_VDI"], extent)
         contents.add("VM_metrics", record["metrics"])
         contents.add("VM_guest_metrics", record["guest_metrics"])
         contents.add("host", record["resident_on"])
         contents.add("host", record["affinity"])
     return contents
+
+
+def _add_disk(db: Database, contents: Contents, vdi: str, extent: Extent) -> None:
+    contents.add("VDI", vdi)
+    contents.add("SR", db.get("VDI", vdi)["SR"])
+    parent = parent_of(db, db.get("VDI", vdi)) if extent.parents else None
+    if parent is not None:
+        _add_disk(db, contents, parent, extent)
 
 
 def document(pool: Pool, contents: Contents, *, preserve: bool, snapshots: bool) -> bytes:

@@ -29,7 +29,8 @@ class Settings:
     `coalesce_seconds`: how long after a disk is destroyed its chain is coalesced; None: only when told to.
     `progress_seconds`: how often a stream writes its progress and looks for a cancellation (a real pool: 10).
     `keepalive_seconds`: silence after which an empty chunk is sent; `keepalive_blocks`: MiB blocks before which one is
-    sent in any case. `first_ref`: where the numbers of an archive's `Ref:N` start.
+    sent in any case. `head_seconds`: how long a client may pause within the head of a request, which may take six times
+    as long in all. `first_ref`: where the numbers of an archive's `Ref:N` start.
     """
 
     username: str = "root"
@@ -42,6 +43,7 @@ class Settings:
     retry_seconds: float = 2.0
     coalesce_seconds: float | None = 0.0
     progress_seconds: float = 1.0
+    head_seconds: float = 10.0
     first_ref: int = 94
 
 
@@ -89,6 +91,7 @@ class Pool:
     coalescer: Coalescer
     emergencies: dict[str, XapiError] = field(default_factory=dict)  # by host: what it answers instead of working
     registrations: dict[str, Registration] = field(default_factory=dict)  # by session
+    waiting: int = 0  # operations that wait for another one to end
     restarts: int = 0  # of the coordinator's toolstack: whoever waits for something gives up
     cut_streams: Callable[[], None] = lambda: None  # ends the streams of all hosts
     threads: set[threading.Thread] = field(default_factory=set)

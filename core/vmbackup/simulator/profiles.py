@@ -45,6 +45,11 @@ class Profile:
         return self.xapi >= (23, 9)
 
     @property
+    def excludes_devices(self) -> bool:
+        """Say whether `/export_metadata` looks at `excluded_device_types`: since 24.13."""
+        return self.xapi >= (24, 13)
+
+    @property
     def limits_heads(self) -> bool:
         """Say whether requests with more than 1006 bytes of head get a 431: since 22.30, and on 8.2 by a back-port."""
         return self.xapi >= (1, 249)

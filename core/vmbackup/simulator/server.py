@@ -91,9 +91,9 @@ class Server:
     def _wire(self, connection: socket.socket) -> Wire:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._tls is None:
-            return Wire(connection, self._head_limit)
+            return Wire(connection, self._head_limit, self._pool.settings.head_seconds)
         secure = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
-        return Wire(secure, self._head_limit)
+        return Wire(secure, self._head_limit, self._pool.settings.head_seconds)
 
     def _suffer(self, outage: Outage | None, before: Outage | None) -> None:
         """Do to the connections what an outage does to them, at its beginning and at its end."""

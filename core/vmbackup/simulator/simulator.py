@@ -54,6 +54,7 @@ class Simulator:
         retry_seconds: float = 2.0,
         coalesce_seconds: float | None = 0.0,
         progress_seconds: float = 1.0,
+        head_seconds: float = 10.0,
         first_ref: int = 94,
     ) -> None:
         data.mkdir(parents=True, exist_ok=True)
@@ -69,6 +70,7 @@ class Simulator:
             retry_seconds=retry_seconds,
             coalesce_seconds=coalesce_seconds,
             progress_seconds=progress_seconds,
+            head_seconds=head_seconds,
             first_ref=first_ref,
         )
         self._pool = Pool.open(data / "disks", settings)

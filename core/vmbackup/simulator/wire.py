@@ -6,12 +6,14 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Sequence
 from typing import Literal
 
 from vmbackup.simulator.http import Refused, simple
 
-_HEADER_SECONDS = 10.0
+_HANDSHAKE_SECONDS = 10.0
+_HEAD_PIECES = 6  # times the time-out of a piece is that of a whole head: 60 seconds on a real host
 _PIECE = 256 << 10
 _TLS_ALERT = b"\x15"  # the type of the record with which a peer says goodbye
 
@@ -32,9 +34,10 @@ class HostDied(Exception):
 class Wire:
     """A connection, plain or TLS, used by one thread; `abort`, `fall_silent` and `doom` may be called by any."""
 
-    def __init__(self, connection: socket.socket, head_limit: int | None) -> None:
+    def __init__(self, connection: socket.socket, head_limit: int | None, head_seconds: float) -> None:
         self._socket = connection
         self._head_limit = head_limit
+        self._head_seconds = head_seconds
         self._buffer = bytearray()
         self._closing = threading.Lock()
         self._open = True
@@ -84,23 +87,21 @@ class Wire:
         """Shake hands, if this is TLS. Raises OSError."""
         self._pass()
         if isinstance(self._socket, ssl.SSLSocket):
-            self._socket.settimeout(_HEADER_SECONDS)
+            self._socket.settimeout(_HANDSHAKE_SECONDS)
             self._socket.do_handshake()
             self._socket.settimeout(None)
 
     def read_head(self) -> bytes | None:
         """Read a request's head up to its blank line; None when the peer closed. Raises Refused (408, 431)."""
+        began = time.monotonic() if self._buffer else None
         while (end := self._buffer.find(b"\r\n\r\n")) < 0:
             if self._head_limit is not None and len(self._buffer) > self._head_limit:
                 break
-            self._socket.settimeout(_HEADER_SECONDS if self._buffer else None)
-            try:
-                piece = self._socket.recv(4096)
-            except TimeoutError:
-                raise Refused(simple("1.1", "408 Request Timeout", "")) from None
+            piece = self._head_piece(began)
             self._pass()
             if not piece:
                 return None
+            began = began or time.monotonic()
             self._buffer += piece
         self._socket.settimeout(None)
         if end < 0 or (self._head_limit is not None and end > self._head_limit - 4):
@@ -108,6 +109,18 @@ class Wire:
         head = bytes(self._buffer[:end])
         del self._buffer[: end + 4]
         return head
+
+    def _head_piece(self, began: float | None) -> bytes:
+        """Wait for more of a head; for its first byte as long as it takes. Raises Refused (408)."""
+        patience = None
+        if began is not None:
+            left = began + _HEAD_PIECES * self._head_seconds - time.monotonic()
+            patience = max(0.001, min(self._head_seconds, left))
+        self._socket.settimeout(patience)
+        try:
+            return self._socket.recv(4096)
+        except TimeoutError:
+            raise Refused(simple("1.1", "408 Request Timeout", "")) from None
 
     def read(self, count: int) -> bytes:
         """Read at most `count` bytes, none at the end of the stream. Raises PeerGone."""
@@ -168,7 +181,7 @@ class Wire:
 
     def _say_goodbye(self) -> None:
         if isinstance(self._socket, ssl.SSLSocket):
-            select.select([], [self._socket], [], _HEADER_SECONDS)
+            select.select([], [self._socket], [], _HANDSHAKE_SECONDS)
             self._socket.settimeout(0)
             self._socket.unwrap()
 

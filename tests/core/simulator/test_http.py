@@ -1,5 +1,8 @@
+import contextlib
+import select
 import socket
 import time
+from pathlib import Path
 
 import pytest
 from tests.core.simulator.client import Client
@@ -69,6 +72,25 @@ def test_a_body_of_more_than_300_kib_is_refused(xapi: Client) -> None:
     assert xapi.send(post(exact)).status.split()[1] == "200"
     too_long = b"POST / HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % (300 * 1024 + 1)
     assert xapi.send(too_long).status.split()[1] == "500"
+
+
+@pytest.mark.parametrize(("pause", "patience"), [(1.0, 0.5), (0.05, 3.0)])
+def test_a_head_that_is_not_finished_in_time_is_refused(tmp_path: Path, pause: float, patience: float) -> None:
+    """Say nothing more for too long, or a little all the time but for too long altogether."""
+    with (
+        Simulator(tmp_path, tls=False, head_seconds=0.5) as sim,
+        Client(sim).connect() as connection,
+        connection.makefile("rb") as answer,
+    ):
+        time.sleep(0.6)  # before the first byte there is no hurry
+        began = time.monotonic()
+        with contextlib.suppress(OSError):
+            while time.monotonic() - began < 10:
+                connection.sendall(b"G")
+                if select.select([connection], [], [], pause)[0]:
+                    break
+        assert answer.readline() == b"HTTP/1.1 408 Request Timeout\r\n"
+        assert time.monotonic() - began >= patience
 
 
 def test_stopping_ends_every_connection(sim: Simulator) -> None:

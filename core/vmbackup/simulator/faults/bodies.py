@@ -161,6 +161,13 @@ class CutTarInsideFrame(BodyRule):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SlowDetach(BodyRule):
+    """Each disk stays attached to the control domain for so many seconds after its stream, or until taken back."""
+
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFails(BodyRule):
     """The whole body is sent or read, and then the task fails."""
 

@@ -107,13 +107,13 @@ def _write_archive(
 ) -> None:
     pool = exchange.pool
     with pool.db.changed:
-        contents = ova.collect(pool, [vm])
+        contents = ova.collect(pool, [vm], ova.Extent(preserve=preserve))
         text = ova.document(pool, contents, preserve=preserve, snapshots=False)
         disks = _disks(pool, vm, contents)
     progress = Progress(pool, task, sum(disk.size for disk in disks))
     xva.write_member(sink, "ova.xml", text, int(time.time()))
     for index, disk in enumerate(disks):
-        with attached(pool, exchange.host, disk.vdi, "RO"):
+        with attached(pool, exchange.host, disk.vdi, "RO", rules):
             pool.guests.write()
             marks = struck(rules, index, -(-disk.size // MIB))
             write_disk(pool, disk.vdi, disk.folder, sink, marks=marks, progress=progress)
@@ -121,13 +121,14 @@ def _write_archive(
 
 
 def _disks(pool: Pool, vm: str, contents: ova.Contents) -> list[_Disk]:
+    """Give the disks to stream: those of drives for disks, and the memory image if it is in the document."""
     db = pool.db
+    drives = [db.get("VBD", vbd) for vbd in db.get("VM", vm)["VBDs"]]
+    vdis = [drive["VDI"] for drive in drives if not drive["empty"] and drive["type"] != "CD"]
+    memory = db.get("VM", vm)["suspend_VDI"]
     found = []
-    for vbd in db.get("VM", vm)["VBDs"]:
-        drive = db.get("VBD", vbd)
-        if drive["empty"] or drive["type"] == "CD":
-            continue
-        disk = db.get("VDI", drive["VDI"])
+    for vdi in [*vdis, memory] if ("VDI", memory) in contents.names else vdis:
+        disk = db.get("VDI", vdi)
         if db.get("SR", disk["SR"])["content_type"] != "iso":
-            found.append(_Disk(drive["VDI"], contents.names["VDI", drive["VDI"]], disk["virtual_size"]))
+            found.append(_Disk(vdi, contents.names["VDI", vdi], disk["virtual_size"]))
     return sorted(found, key=lambda disk: disk.folder)

@@ -69,7 +69,7 @@ def _export(exchange: Exchange, task: str, vdi: str) -> None:
         raise XapiError("VDI_TOO_LARGE", vdi, str(_VHD_LIMIT))
     rules = pool.faults.for_body(request.target)
     body, progress = Body(exchange, task, rules), Progress(pool, task, size)
-    with attached(pool, exchange.host, vdi, "RO"), pool.guests.busy():
+    with attached(pool, exchange.host, vdi, "RO", rules), pool.guests.busy():
         if wanted == "tar":
             write_disk(pool, vdi, "vdi", body, marks=struck(rules, 0, -(-size // MIB)), progress=progress)
             body.write([END])

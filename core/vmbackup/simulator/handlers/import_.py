@@ -10,6 +10,7 @@ from vmbackup.simulator.handlers.job import perform
 from vmbackup.simulator.handlers.progress import Progress
 from vmbackup.simulator.handlers.redirect import stay
 from vmbackup.simulator.incoming import Reader, Upload, content, next_member
+from vmbackup.simulator.lifecycle import is_upgrading
 from vmbackup.simulator.receiving import Receiver
 from vmbackup.simulator.restoring import Restorer
 from vmbackup.simulator.schema import parse_type
@@ -34,6 +35,15 @@ def target_repository(exchange: Exchange) -> str | None:
     return None if uuid is None else db.by_uuid("SR", uuid)
 
 
+def assert_importable(exchange: Exchange) -> None:
+    """Raise Rejected for a request that is refused before its body is read, whatever it holds."""
+    request = exchange.request
+    if is_upgrading(exchange.pool.db):
+        raise Rejected(http.bad_request(request.version), XapiError("NOT_SUPPORTED_DURING_UPGRADE"))
+    if "transfer-encoding" in request.headers:
+        raise Rejected(http.forbidden(request.version), XapiError("IMPORT_ERROR_CANNOT_HANDLE_CHUNKED"))
+
+
 def accept(exchange: Exchange, task: str) -> None:
     """Send the 200 that says nothing about success."""
     head = (
@@ -50,8 +60,7 @@ def _import(exchange: Exchange, task: str) -> None:
         repository = pool.record["default_SR"]
         if not pool.db.has("SR", repository):
             raise XapiError("DEFAULT_SR_NOT_FOUND", repository)
-    if "transfer-encoding" in request.headers:
-        raise Rejected(http.forbidden(request.version), XapiError("IMPORT_ERROR_CANNOT_HANDLE_CHUNKED"))
+    assert_importable(exchange)
     if pool.db.get("SR", repository)["content_type"] == "iso":
         raise Rejected(http.bad_request(request.version), XapiError("SR_OPERATION_NOT_SUPPORTED", repository))
     stay(exchange, [repository])

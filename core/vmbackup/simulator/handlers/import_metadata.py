@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
-from vmbackup.simulator import http, tasks
+from vmbackup.simulator import tasks
 from vmbackup.simulator.database import Database
 from vmbackup.simulator.errors import XapiError
 from vmbackup.simulator.faults import BodyRule, TaskFails
 from vmbackup.simulator.handlers.credentials import authenticated
 from vmbackup.simulator.handlers.ending import complete
-from vmbackup.simulator.handlers.exchange import Exchange, Rejected
-from vmbackup.simulator.handlers.import_ import accept, read_document
+from vmbackup.simulator.handlers.exchange import Exchange
+from vmbackup.simulator.handlers.import_ import accept, assert_importable, read_document
 from vmbackup.simulator.handlers.job import perform
 from vmbackup.simulator.incoming import Reader, Upload
 from vmbackup.simulator.manuscript import Manuscript
@@ -29,8 +29,7 @@ def import_metadata(exchange: Exchange) -> None:
 
 def _import(exchange: Exchange, task: str) -> None:
     request, pool = exchange.request, exchange.pool
-    if "transfer-encoding" in request.headers:
-        raise Rejected(http.forbidden(request.version), XapiError("IMPORT_ERROR_CANNOT_HANDLE_CHUNKED"))
+    assert_importable(exchange)
     rules = pool.faults.for_body(request.target)
     accept(exchange, task)
     tasks.take(pool, task, exchange.host)

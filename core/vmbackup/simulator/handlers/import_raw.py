@@ -1,7 +1,8 @@
-"""`PUT /import_raw_vdi`: raw or VHD data onto a disk (import_raw_vdi.ml). The 200 comes before the body is read."""
+"""`PUT /import_raw_vdi`: raw data, a VHD or a tar onto a disk (import_raw_vdi.ml). The 200 comes before the body."""
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import BinaryIO
 
 from vmbackup.simulator import http, tasks, vhd
@@ -18,11 +19,11 @@ from vmbackup.simulator.handlers.job import perform
 from vmbackup.simulator.handlers.progress import Progress
 from vmbackup.simulator.handlers.redirect import stay
 from vmbackup.simulator.incoming import Reader, Upload
+from vmbackup.simulator.receiving import Receiver
 from vmbackup.simulator.schema import parse_type
 from vmbackup.simulator.sparse import MIB, ZEROS, data_extents, is_zero
 from vmbackup.simulator.values import encode
 
-_FORMATS = frozenset({"raw", "vhd"})
 _IO_ERROR = XapiError("VDI_IO_ERROR", "Device I/O errors")
 
 
@@ -38,7 +39,7 @@ def _import(exchange: Exchange, task: str) -> None:
     if "transfer-encoding" in request.headers:
         encoding = request.headers["transfer-encoding"]
         raise Rejected(http.missing(request.version), internal_error(f"Cannot handle encoding: {encoding}"))
-    if wanted not in _FORMATS:
+    if wanted not in pool.settings.profile.raw_formats:
         raise Rejected(http.missing("1.0"), internal_error(f"Unknown format {wanted}"))
     vdi = _destination(exchange, wanted)
     rules = pool.faults.for_body(request.target)
@@ -47,11 +48,15 @@ def _import(exchange: Exchange, task: str) -> None:
     disk = pool.db.get("VDI", vdi)
     reader = Reader(Upload(exchange, task, rules))
     step = Progress(pool, task, request.length or disk["virtual_size"]).step
-    with attached(pool, exchange.host, vdi, "RW"), pool.disks.path(disk["uuid"]).open("r+b") as file:
+    with attached(pool, exchange.host, vdi, "RW", rules), pool.disks.path(disk["uuid"]).open("r+b") as file:
         if wanted == "raw":
             _raw(reader, file, disk["virtual_size"], request.length, step)
-        else:
+        elif wanted == "vhd":
             _vhd(reader, file, disk["virtual_size"], step)
+        else:
+            os.truncate(file.fileno(), 0)
+            os.truncate(file.fileno(), disk["virtual_size"])
+            Receiver(reader, force=False, step=step).disk("vdi", disk["virtual_size"], Path(file.name))
     complete(exchange, task, rules, encode(vdi, parse_type("VDI ref")))
 
 

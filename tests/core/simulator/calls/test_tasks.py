@@ -1,5 +1,6 @@
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from tests.core.simulator.client import Client, Refused
@@ -62,6 +63,24 @@ def test_a_conflict_is_retried_until_it_is_over(sim: Simulator, xapi: Client) ->
     with sim.editing() as pool:
         pool.db.set("VM", vm, current_operations={})
     assert xapi.wait(task)["status"] == "success"
+
+
+def test_no_more_than_a_hundred_wait_for_a_conflict_to_end(tmp_path: Path) -> None:
+    with Simulator(tmp_path, tls=False, retry_seconds=600) as sim:
+        xapi = Client(sim)
+        vm = xapi.vm(sim.add_vm("a"))
+        with sim.editing() as pool:
+            pool.db.set("VM", vm, current_operations={"OpaqueRef:another": "clean_shutdown"})
+        waiting = [xapi("Async.VM.snapshot", vm, "s") for _ in range(100)]
+        while pool.waiting < 100:
+            time.sleep(0.01)
+        with pytest.raises(Refused) as caught:
+            xapi("VM.snapshot", vm, "one too many")
+        assert caught.value.details == ["TOO_MANY_PENDING_TASKS"]
+        with sim.editing():
+            pool.db.set("VM", vm, current_operations={})
+        assert {xapi.wait(task)["status"] for task in waiting} == {"success"}
+        assert pool.waiting == 0
 
 
 def test_stopping_does_not_wait_for_a_conflict(sim: Simulator, xapi: Client) -> None:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 from tests.core.simulator.archive import read_archive
-from tests.core.simulator.client import Client, Reply
+from tests.core.simulator.client import Client, Refused, Reply
 
 from vmbackup.simulator import (
     BodyTap,
@@ -15,6 +15,7 @@ from vmbackup.simulator import (
     RepeatBlock,
     Simulator,
     Slow,
+    SlowDetach,
     Stall,
     SwapBlocks,
     TaskEndsEarly,
@@ -229,3 +230,17 @@ def test_what_is_sent_is_overheard_with_what_struck_it(sim: Simulator, xapi: Cli
     reply = xapi.get(RAW, session_id=xapi.session, vdi=disk["ref"])
     assert reply.body == heard
     assert heard[MIB + 7] == sim.disk_path(disk["uuid"]).read_bytes()[MIB + 7] ^ 0xFF
+
+
+def test_a_disk_stays_attached_for_a_while_after_its_stream(sim: Simulator, xapi: Client, vm: str) -> None:
+    rule = sim.faults.add(SlowDetach(path=RAW))
+    (disk, *_) = xapi.disks(vm)
+    assert raw(xapi, vm)[1] == "success"
+    with pytest.raises(Refused) as caught:
+        xapi("VDI.destroy", disk["ref"])
+    assert caught.value.details == ["VDI_IN_USE", disk["ref"], "destroy"]
+    sim.faults.remove(rule)
+    deadline = time.monotonic() + 10
+    while len(xapi("VDI.get_VBDs", disk["ref"])) > 1:
+        assert time.monotonic() < deadline
+    xapi("VDI.destroy", disk["ref"])

@@ -172,6 +172,33 @@ def test_the_importer_stops_after_the_last_chunk(xapi: Client, image: bytes) -> 
     made(upload(xapi, image + b"garbage" * (1 << 20)))
 
 
+def test_an_upgrade_refuses_imports_before_their_body(sim: Simulator, xapi: Client, image: bytes) -> None:
+    (pool_ref,) = sim.records("pool")
+    xapi("pool.add_to_other_config", pool_ref, "rolling_upgrade_in_progress", "true")
+    for path in ("/import", "/import_metadata"):
+        task = xapi.task()
+        reply = xapi.put(path, image, session_id=xapi.session, task_id=task)
+        assert reply.status in {"HTTP/1.0 400 Bad Request", ""}  # the answer, or the reset that unread bytes bring
+        assert xapi.wait(task)["error_info"] == ["NOT_SUPPORTED_DURING_UPGRADE"]
+
+
+def test_a_suspended_vm_comes_back_suspended_when_its_power_state_is_kept(sim: Simulator, xapi: Client) -> None:
+    vm = xapi.vm(sim.add_vm("asleep", [DiskSpec(MIB, seed=1)], power_state="Suspended", memory=8 * MIB))
+    memory = xapi("VDI.get_uuid", xapi("VM.get_suspend_VDI", vm))
+    awake = read_archive(xapi.export(vm)[0].body)
+    assert (awake.one("VM")["power_state"], len(awake.chunks)) == ("Halted", 1)
+    image = xapi.export(vm, preserve_power_state="true")[0].body
+    kept = read_archive(image)
+    assert (kept.one("VM")["power_state"], len(kept.chunks)) == ("Suspended", 2)
+    assert kept.all("VDI")[kept.one("VM")["suspend_VDI"]]["type"] == "suspend"
+    new = made(upload(xapi, image))
+    assert xapi("VM.get_power_state", new) == "Suspended"
+    assert sim.same(xapi("VDI.get_uuid", xapi("VM.get_suspend_VDI", new)), memory)
+    not_paused = not_forced = False
+    xapi("VM.resume", new, not_paused, not_forced)
+    assert xapi("VM.get_power_state", new) == "Running"
+
+
 def test_an_encoded_transfer_is_refused(xapi: Client) -> None:
     task = xapi.task()
     query = {"session_id": xapi.session, "task_id": task}

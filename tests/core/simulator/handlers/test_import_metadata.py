@@ -44,6 +44,13 @@ def test_a_vm_is_made_around_the_disks_that_are_there(sim: Simulator, xapi: Clie
     assert xapi("VM.get_current_operations", new) == {}
 
 
+def test_a_suspended_vm_is_made_around_its_memory(sim: Simulator, xapi: Client) -> None:
+    vm = xapi.vm(sim.add_vm("asleep", power_state="Suspended", memory=8 * MIB))
+    (new,) = made(store(xapi, metadata(xapi, vm)))
+    assert xapi("VM.get_power_state", new) == "Suspended"
+    assert xapi("VM.get_suspend_VDI", new) == xapi("VM.get_suspend_VDI", vm)
+
+
 def test_disks_are_mapped(sim: Simulator, xapi: Client, vm: str) -> None:
     data = metadata(xapi, vm)
     others = xapi.disks(xapi.vm(sim.add_vm("b", [DiskSpec(MIB), DiskSpec(MIB)], power_state="Halted")))

@@ -37,6 +37,46 @@ def test_everything_means_all_but_the_built_in_templates(sim: Simulator, xapi: C
         assert first in {record["uuid"] for record in vms.values()}
 
 
+def test_kinds_of_devices_can_be_left_out(sim: Simulator, xapi: Client) -> None:
+    vm = xapi.vm(sim.add_vm("a", [DiskSpec(4096)], vtpm="c2VjcmV0"))
+    with sim.editing() as pool:
+        pool.db.create("VGPU", {"VM": vm})
+    query = {"session_id": xapi.session, "ref": vm}
+
+    def kinds(**more: str) -> set[str]:
+        found = {one["class"] for one in read_archive(xapi.get("/export_metadata", **query, **more).body).objects}
+        return found & {"VBD", "VDI", "VIF", "network", "VGPU", "VTPM"}
+
+    assert kinds() == {"VBD", "VDI", "VIF", "network", "VGPU", "VTPM"}
+    assert kinds(excluded_device_types="vbd,vtpm") == {"VIF", "network", "VGPU"}
+    assert kinds(excluded_device_types="vif,vgpu") == {"VBD", "VDI", "VTPM"}
+    assert xapi.get("/export_metadata", excluded_device_types="vbd,sound", **query).status.split()[1] == "500"
+
+
+def test_the_base_copies_under_the_disks_come_when_they_are_asked_for(sim: Simulator, xapi: Client) -> None:
+    vm = xapi.vm(sim.add_vm("a", [DiskSpec(4096, snapshots=2)]))
+    query = {"session_id": xapi.session, "ref": vm}
+
+    def disks(**more: str) -> list[str]:
+        found = read_archive(xapi.get("/export_metadata", **query, **more).body).all("VDI").values()
+        return sorted(disk["name_label"] for disk in found)
+
+    assert disks() == ["a 0"]
+    assert disks(include_vhd_parents="true") == ["a 0", "base copy", "base copy"]
+
+
+def test_every_vm_whose_metadata_is_exported_is_held(sim: Simulator, xapi: Client) -> None:
+    sim.add_vm("a")
+    busy = xapi.vm(sim.add_vm("b"))
+    with sim.editing() as pool:
+        pool.db.set("VM", busy, current_operations={"OpaqueRef:another": "clean_shutdown"})
+    task = xapi.task()
+    xapi.get("/export_metadata", session_id=xapi.session, task_id=task, all="true")
+    details = ["OTHER_OPERATION_IN_PROGRESS", "VM", busy, "clean_shutdown", "OpaqueRef:another"]
+    assert xapi.wait(task)["error_info"] == details
+    assert {tuple(one["current_operations"]) for one in sim.records("VM").values()} == {(), ("OpaqueRef:another",)}
+
+
 def test_flags_must_be_exactly_true_or_false(xapi: Client) -> None:
     reply = xapi.get("/export_metadata", session_id=xapi.session, all="yes")
     assert reply.status.split()[1] == "500"

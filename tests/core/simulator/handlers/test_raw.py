@@ -114,7 +114,7 @@ def test_a_block_is_left_out_of_a_disk(sim: Simulator, xapi: Client, disk: str) 
     assert set(read_vhd(fetch(xapi, disk, format="vhd")[0].body)[1]) == {0}
 
 
-@pytest.mark.parametrize("wanted", ["raw", "vhd"])
+@pytest.mark.parametrize("wanted", ["raw", "vhd", "tar"])
 def test_what_was_exported_is_imported(sim: Simulator, xapi: Client, disk: str, wanted: str) -> None:
     image = fetch(xapi, disk, format=wanted)[0].body
     image = image[:SIZE] if wanted == "raw" else image
@@ -125,7 +125,7 @@ def test_what_was_exported_is_imported(sim: Simulator, xapi: Client, disk: str, 
     assert "destroy" in xapi("VDI.get_allowed_operations", vdi)
 
 
-@pytest.mark.parametrize("wanted", ["raw", "vhd"])
+@pytest.mark.parametrize("wanted", ["raw", "vhd", "tar"])
 def test_an_import_overwrites_what_was_there(sim: Simulator, xapi: Client, disk: str, wanted: str) -> None:
     vm = xapi.vm(sim.add_vm("full", [DiskSpec(SIZE, seed=9, fill=1.0)], power_state="Halted"))
     target = xapi.disks(vm)[0]
