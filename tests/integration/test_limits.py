@@ -15,7 +15,7 @@ def test_an_export_that_stands_still_is_given_up(world: World, body: str) -> Non
     world.configure(job("web*", more=f'stall = "1s"\n{body}'))
     before, go_on = world.records(), threading.Event()
     path = "/export_raw_vdi" if body else "/export"
-    world.pool.faults.add(BodyHook(path=path, after=MIB, run=lambda: _wait(go_on, 8)))
+    world.pool.faults.add(BodyHook(path=path, after=MIB, run=lambda: _wait(go_on, 3)))
     started = time.monotonic()
     report = world.run()
     assert time.monotonic() - started < 30
@@ -33,7 +33,7 @@ def test_what_takes_longer_than_it_may_is_given_up(world: World, *, entry: bool)
     limit = 'max-duration = "2s"'
     world.configure(job("web*", more="" if entry else limit) + (limit if entry else ""))
     before, go_on = world.records(), threading.Event()
-    world.pool.faults.add(BodyHook(after=MIB, run=lambda: _wait(go_on, 6)))
+    world.pool.faults.add(BodyHook(after=MIB, run=lambda: _wait(go_on, 4)))
     report = world.run()
     first, second = report.results
     assert first.outcomes[0].failure is not None
