@@ -182,6 +182,14 @@ def test_some_repositories_cannot_snapshot(sim: Simulator, xapi: Client, kind: s
     assert "snapshot" not in xapi("VDI.get_allowed_operations", vdi)
 
 
+def test_a_repository_of_the_newer_kind_says_how_much_is_missing(sim: Simulator, xapi: Client) -> None:
+    sr = sim.add_sr("cluster", type="gfs2", size=1 << 30)
+    sim.leave_free(sr, 4096)
+    record = {"virtual_size": 64 * MIB, "type": "user", "sharable": False, "read_only": False, "other_config": {}}
+    details = refused(xapi, "VDI.create", {**record, "SR": xapi("SR.get_by_uuid", sr)})
+    assert (details[0], int(details[1]) > 4096, details[2]) == ("SR_FULL", True, "4096")
+
+
 def test_a_raw_disk_cannot_be_snapshotted(sim: Simulator, xapi: Client) -> None:
     vdi = disk(sim, xapi)
     xapi("VDI.set_sm_config", vdi, {"vdi_type": "raw"})

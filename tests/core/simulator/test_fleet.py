@@ -178,6 +178,8 @@ def test_a_dead_coordinator_is_refused_until_another_takes_its_place(sim: Simula
             assert idle.recv(1) == b""
     with pytest.raises(ConnectionRefusedError):
         xapi("VM.get_all")
+    with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+        stranger.bind(xapi.address)
     member = xapi.at(sim.hosts[1].url)
     assert refused(member, "VM.get_all") == ["HOST_IS_SLAVE", "127.0.0.1"]
     assert member.get("/export", session_id=xapi.session, ref="x").status.split()[1] == "500"

@@ -95,6 +95,30 @@ def test_a_full_restore_keeps_uuid_and_macs_and_takes_the_place_of_a_halted_vm(
     assert refused["error_info"] == ["VM_BAD_POWER_STATE", new, "halted", "running"]
 
 
+def test_a_full_restore_beside_a_vm_of_the_same_seed_is_refused(xapi: Client, vm: str, image: bytes) -> None:
+    seed = xapi("VM.get_other_config", vm)["mac_seed"]
+    twin = made(upload(xapi, image))
+    xapi("VM.destroy", vm)
+    xapi("VM.remove_from_other_config", twin, "mac_seed")
+    xapi("VM.add_to_other_config", twin, "mac_seed", seed)
+    assert upload(xapi, image, restore="true")["error_info"] == ["DUPLICATE_MAC_SEED", seed]
+
+
+def test_a_disc_is_found_by_its_name_or_left_out(sim: Simulator, xapi: Client) -> None:
+    iso = sim.add_iso("debian.iso", sim.add_sr("discs", type="iso"))
+    image = xapi.export(xapi.vm(sim.add_vm("a", iso=iso, power_state="Halted")))[0].body
+
+    def disc() -> str:
+        (vbd,) = xapi("VM.get_VBDs", made(upload(xapi, image)))
+        return str(xapi("VBD.get_VDI", vbd))
+
+    ref = xapi("VDI.get_by_uuid", iso)
+    assert disc() == ref
+    with sim.editing() as pool:
+        pool.db.set("VDI", ref, name_label="another.iso", location="another.iso")
+    assert disc() == "OpaqueRef:NULL"
+
+
 def test_a_snapshot_becomes_a_template_unless_it_was_unmarked(xapi: Client, vm: str) -> None:
     snap = xapi("VM.snapshot", vm, "s")
     template = made(upload(xapi, xapi.export(snap)[0].body))
@@ -172,14 +196,14 @@ def test_the_importer_stops_after_the_last_chunk(xapi: Client, image: bytes) -> 
     made(upload(xapi, image + b"garbage" * (1 << 20)))
 
 
-def test_an_upgrade_refuses_imports_before_their_body(sim: Simulator, xapi: Client, image: bytes) -> None:
+@pytest.mark.parametrize("path", ["/import", "/import_metadata"])
+def test_an_upgrade_refuses_imports_before_their_body(sim: Simulator, xapi: Client, path: str) -> None:
     (pool_ref,) = sim.records("pool")
     xapi("pool.add_to_other_config", pool_ref, "rolling_upgrade_in_progress", "true")
-    for path in ("/import", "/import_metadata"):
-        task = xapi.task()
-        reply = xapi.put(path, image, session_id=xapi.session, task_id=task)
-        assert reply.status in {"HTTP/1.0 400 Bad Request", ""}  # the answer, or the reset that unread bytes bring
-        assert xapi.wait(task)["error_info"] == ["NOT_SUPPORTED_DURING_UPGRADE"]
+    task = xapi.task()
+    reply = xapi.put(path, b"", session_id=xapi.session, task_id=task)
+    assert reply.status == "HTTP/1.0 400 Bad Request"
+    assert xapi.wait(task)["error_info"] == ["NOT_SUPPORTED_DURING_UPGRADE"]
 
 
 def test_a_suspended_vm_comes_back_suspended_when_its_power_state_is_kept(sim: Simulator, xapi: Client) -> None:

@@ -174,6 +174,25 @@ def test_what_a_handler_does_not_know_has_its_own_answer(xapi: Client, disk: str
     assert xapi.wait(pending)["error_info"] == ["VDI_MISSING"]
 
 
+def test_what_an_import_does_not_take_has_its_own_answer(sim: Simulator, xapi: Client, disk: str) -> None:
+    sr = xapi("pool.get_default_SR", xapi("pool.get_all")[0])
+
+    def refused(headers: str = "", **query: str) -> tuple[str, object]:
+        task = xapi.task()
+        reply = xapi.put("/import_raw_vdi", b"", headers, session_id=xapi.session, task_id=task, **query)
+        return reply.status.split()[1], xapi.wait(task)["error_info"]
+
+    chunked = ["INTERNAL_ERROR", "Cannot handle encoding: chunked"]
+    assert refused("Transfer-Encoding: chunked\r\n", vdi=disk) == ("404", chunked)
+    assert refused(vdi=disk, format="qcow2") == ("404", ["INTERNAL_ERROR", "Unknown format qcow2"])
+    unknown = ["INTERNAL_ERROR", "Failure: raw data of known length is needed to make a disk"]
+    assert refused(sr_id=sr, format="vhd") == ("400", unknown)
+    task = xapi.task()
+    target = f"/import_raw_vdi?session_id={xapi.session}&task_id={task}&vdi={disk}"
+    assert xapi.send(f"PUT {target} HTTP/1.0\r\n\r\n".encode()).status == "HTTP/1.1 200 OK"
+    assert xapi.wait(task)["error_info"] == ["INTERNAL_ERROR", "Failure: Content-Length is needed"]
+
+
 def test_a_disk_that_a_guest_writes_to_fails_inside_the_body(sim: Simulator, xapi: Client) -> None:
     vm = xapi.vm(sim.add_vm("live", [DiskSpec(SIZE, seed=1)]))
     reply, task = fetch(xapi, xapi.disks(vm)[0]["ref"])
