@@ -178,8 +178,6 @@ def test_a_dead_coordinator_is_refused_until_another_takes_its_place(sim: Simula
             assert idle.recv(1) == b""
     with pytest.raises(ConnectionRefusedError):
         xapi("VM.get_all")
-    with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
-        stranger.bind(xapi.address)
     member = xapi.at(sim.hosts[1].url)
     assert refused(member, "VM.get_all") == ["HOST_IS_SLAVE", "127.0.0.1"]
     assert member.get("/export", session_id=xapi.session, ref="x").status.split()[1] == "500"
@@ -189,6 +187,17 @@ def test_a_dead_coordinator_is_refused_until_another_takes_its_place(sim: Simula
     assert refused(xapi, "VM.get_all") == ["HOST_IS_SLAVE", "127.0.0.2"]
     member.session = login(member)
     assert len(member("host.get_all")) == 3
+
+
+def test_the_port_of_a_dead_host_stays_its_own(sim: Simulator) -> None:
+    member = sim.hosts[1]
+    place = (member.address, int(member.url.rpartition(":")[2]))  # nobody was connected to it
+    sim.host_down(member)
+    with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+        stranger.bind(place)
+    sim.host_up(member)
+    with socket.create_connection(place, timeout=5):
+        pass
 
 
 def test_the_storage_of_a_dead_host_is_offline(sim: Simulator, xapi: Client) -> None:
