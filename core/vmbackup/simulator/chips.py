@@ -10,8 +10,9 @@ def make(db: Database, vm: str, contents: str, fields: Record) -> str:
 
 
 def contents(db: Database, chip: str) -> str:
-    """Give what is in a TPM (base64)."""
-    return str(db.get("secret", db.get("VTPM", chip)["contents"])["value"])
+    """Give what is in a TPM (base64), nothing when it never held anything."""
+    secret = db.get("VTPM", chip)["contents"]
+    return str(db.get("secret", secret)["value"]) if db.has("secret", secret) else ""
 
 
 def copy(db: Database, chip: str, vm: str) -> str:

@@ -77,3 +77,13 @@ def test_a_halted_vm_gets_a_tpm_and_loses_it(sim: Simulator, xapi: Client) -> No
     xapi("VM.hard_shutdown", vm)
     xapi("VTPM.destroy", made)
     assert xapi("VM.get_VTPMs", vm) == []
+
+
+def test_a_tpm_that_never_held_anything_is_copied_and_exported_empty(sim: Simulator, xapi: Client) -> None:
+    vm = xapi.vm(sim.add_vm("a"))
+    with sim.editing() as pool:
+        pool.db.create("VTPM", {"VM": vm})
+    snap = xapi("VM.snapshot", vm, "s")
+    assert held(sim, chip(xapi, snap)) == ""
+    assert read_archive(xapi.export(snap)[0].body).one("VTPM")["vTPM'_content"] == ""
+    xapi("VM.destroy", snap)
