@@ -5,6 +5,7 @@ from typing import Final
 
 from vmbackup_targets.smb.handle import CHANGE, FOLDER_ONLY, LOOK, NEW, REMOVE, opened
 from vmbackup_targets.smb.link import Link
+from vmbackup_targets.smb.names import join
 from vmbackup_targets.smb.status import Status
 from vmbackup_targets.smb.trouble import Refused
 
@@ -21,11 +22,6 @@ ABSENT: Final = frozenset(
 _NO_FLUSH: Final = frozenset(
     {Status.ACCESS_DENIED, Status.INVALID_DEVICE_REQUEST, Status.INVALID_PARAMETER, Status.NOT_SUPPORTED}
 )
-
-
-def join(*parts: str) -> str:
-    """A path of the share from parts, each of which may be a path itself."""
-    return "\\".join(part.replace("/", "\\") for part in parts if part)
 
 
 def make(link: Link, base: str, names: Sequence[str]) -> list[str]:

@@ -4,12 +4,12 @@ import threading
 from dataclasses import dataclass
 from typing import Final
 
-from vmbackup_targets.smb.folders import join
 from vmbackup_targets.smb.handle import FOLDER_ONLY, LOOK, opened
 from vmbackup_targets.smb.lane import CREDIT, Lane
 from vmbackup_targets.smb.lanes import lane_for
 from vmbackup_targets.smb.link import Link
 from vmbackup_targets.smb.login import log_in
+from vmbackup_targets.smb.names import path
 from vmbackup_targets.smb.settings import SmbSettings
 
 # Larger requests are no faster (docs/smb.md), and cost memory for each of those under way.
@@ -56,7 +56,7 @@ class Line:
 def _connected(settings: SmbSettings) -> Way:
     link = log_in(settings)
     try:
-        with opened(link, join(settings.folder), LOOK, options=FOLDER_ONLY):
+        with opened(link, path(settings.folder), LOOK, options=FOLDER_ONLY):
             pass
         channel = link.channel
         # A server that grants little shall not have it all spent on one request.

@@ -8,10 +8,11 @@ from types import TracebackType
 from typing import Final, Self
 
 from vmbackup import Buffer
-from vmbackup_targets.smb.folders import ABSENT, flush, join, make, remove_folder
+from vmbackup_targets.smb.folders import ABSENT, flush, make, remove_folder
 from vmbackup_targets.smb.handle import ALONE, FILE_ONLY, LOOK, NEW, REMOVE, WRITE, Handle, opened
 from vmbackup_targets.smb.line import Way
 from vmbackup_targets.smb.link import Link
+from vmbackup_targets.smb.names import join
 from vmbackup_targets.smb.status import Status
 from vmbackup_targets.smb.stream import Writer
 from vmbackup_targets.smb.trouble import Lost, Refused

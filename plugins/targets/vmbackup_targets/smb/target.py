@@ -6,10 +6,11 @@ from types import TracebackType
 from typing import Self
 
 from vmbackup import Buffer, Entry, KeyMissing, KeyRefused, Leftover, Stored, Target, TargetError, check_key
-from vmbackup_targets.smb.folders import ABSENT, join, remove_empty
+from vmbackup_targets.smb.folders import ABSENT, remove_empty
 from vmbackup_targets.smb.handle import FOLDER_ONLY, LOOK, READ, Handle, opened
 from vmbackup_targets.smb.line import Line, Way
 from vmbackup_targets.smb.listing import Found
+from vmbackup_targets.smb.names import join, key_of, path, shown
 from vmbackup_targets.smb.partial import PARTIAL, Partial, abandoned, remove_file
 from vmbackup_targets.smb.settings import SmbSettings
 from vmbackup_targets.smb.status import Status
@@ -51,7 +52,7 @@ class Smb(Target[SmbSettings]):
     def store(self, key: str, chunks: Iterable[Buffer]) -> Stored:
         """Write beside the place, flush, and give it its name; see `vmbackup_targets.smb.partial`."""
         explained = self._explained("stored", key)
-        *folders, name = check_key(key).split("/")
+        *folders, name = map(shown, check_key(key).split("/"))
         with ExitStack() as stack:
             with explained:
                 partial = stack.enter_context(Partial(self._way(), self.settings.folder, folders, name))
@@ -90,17 +91,15 @@ class Smb(Target[SmbSettings]):
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         """Files and folders below `prefix`."""
         for found in self._listing(prefix):
-            key = _joined(prefix, found.name)
-            if not _is_key(key):
-                continue
-            if found.is_folder:
+            key = key_of(prefix, found.name)
+            if key and found.is_folder:
                 yield Entry(key, None)
-            elif found.is_file:
+            elif key and found.is_file:
                 yield Entry(key, found.size)
 
     def delete(self, key: str) -> None:
         """Remove the file and the folders that this leaves empty. Raises TargetError for a link."""
-        *folders, _ = check_key(key).split("/")
+        *folders, _ = map(shown, check_key(key).split("/"))
         with self._explained("deleted", key):
             link = self._way().link
             try:
@@ -125,16 +124,17 @@ class Smb(Target[SmbSettings]):
             prefix = waiting.pop()
             for found in self._listing(prefix):
                 match = PARTIAL.fullmatch(found.name)
-                if match and found.is_file and _is_key(_joined(prefix, match[1])):
-                    yield from self._leftover(prefix, match[1], found)
-                elif found.is_folder and _is_key(_joined(prefix, found.name)):
-                    waiting.append(_joined(prefix, found.name))
+                key = key_of(prefix, match[1] if match else found.name)
+                if key and match and found.is_file:
+                    yield from self._leftover(key, f"{prefix}/{found.name}" if prefix else found.name, found)
+                elif key and not match and found.is_folder:
+                    waiting.append(key)
 
     def discard(self, leftover: Leftover) -> None:
         """Remove an unfinished file and the folders that this leaves empty. Raises TargetError if its writer lives."""
         prefix, _, name = leftover.token.rpartition("/")
         match = PARTIAL.fullmatch(name)
-        if match is None or _joined(prefix, match[1]) != check_key(leftover.key):
+        if match is None or key_of(prefix, match[1]) != check_key(leftover.key):
             raise KeyRefused(f"target {self.label}: {leftover.token[:200]!r} is no unfinished file of {leftover.key!r}")
         with self._explained("discarded", leftover.key):
             link = self._way().link
@@ -144,10 +144,9 @@ class Smb(Target[SmbSettings]):
                 if error.status == Status.SHARING_VIOLATION:
                     raise TargetError(f"target {self.label}: {leftover.key} is being written at this moment") from error
                 raise
-            remove_empty(link, self.settings.folder, prefix.split("/") if prefix else [])
+            remove_empty(link, self.settings.folder, [shown(part) for part in prefix.split("/") if part])
 
-    def _leftover(self, prefix: str, last: str, found: Found) -> Iterator[Leftover]:
-        key, token = _joined(prefix, last), _joined(prefix, found.name)
+    def _leftover(self, key: str, token: str, found: Found) -> Iterator[Leftover]:
         with self._explained("looked at", key):
             free = abandoned(self._way().link, self._path(token))
         if free:
@@ -187,21 +186,9 @@ class Smb(Target[SmbSettings]):
         return join(self.settings.place, key)
 
     def _path(self, key: str) -> str:
-        return join(self.settings.folder, key)
+        return path(self.settings.folder, key)
 
     def _way(self) -> Way:
         if self._line is None:
             raise RuntimeError("a target is entered before it is used")
         return self._line.way()
-
-
-def _joined(prefix: str, name: str) -> str:
-    return f"{prefix}/{name}" if prefix else name
-
-
-def _is_key(key: str) -> bool:
-    try:
-        check_key(key)
-    except KeyRefused:
-        return False
-    return True
