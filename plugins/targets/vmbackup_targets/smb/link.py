@@ -9,6 +9,7 @@ from smbprotocol.session import Session
 from smbprotocol.tree import TreeConnect
 
 from vmbackup_targets.smb.channel import Channel
+from vmbackup_targets.smb.status import name_of
 from vmbackup_targets.smb.trouble import PARTED, Lost, Refused
 
 
@@ -33,7 +34,7 @@ class Link:
         with translated():
             try:
                 yield
-            except SMBResponseException as error:
+            except (SMBResponseException, Refused) as error:
                 if error.status in PARTED:
                     self.channel.wire.close()
                 raise
@@ -57,11 +58,11 @@ def translated() -> Iterator[None]:
     """Raise Refused or Lost for whatever the library raises."""
     try:
         yield
-    except (Refused, Lost):
+    except Lost:
         raise
-    except SMBResponseException as error:
+    except (SMBResponseException, Refused) as error:
         if error.status in PARTED:
-            raise Lost(str(Refused(error.status))) from error
+            raise Lost(f"the server has ended the session ({name_of(error.status)})") from error
         raise Refused(error.status) from error
     except SMBConnectionClosed as error:
         raise Lost("the server has closed the connection") from error

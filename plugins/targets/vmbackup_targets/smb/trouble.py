@@ -14,7 +14,6 @@ _QUOTA: Final = "The quota of this user is used up: remove old backups, or have 
 _BUSY: Final = "The server is short of memory or open files: run fewer VMs at once, or look at its log."
 _LINK: Final = "Links are never followed. Move it away, or correct `folder`."
 _AGAIN: Final = "Look at the server and the network between, and run the job again: the next operation connects anew."
-_PARTED: Final = "The server has ended this session. Run the job again: the next operation logs in anew."
 _ADVICE: Final = {
     Status.LOGON_FAILURE: _LOGIN,
     Status.ACCOUNT_RESTRICTION: "The account may not log in like this: an empty password, or a rule for its hours.",
@@ -44,10 +43,7 @@ _ADVICE: Final = {
     Status.INSUFFICIENT_RESOURCES: _BUSY,
     Status.INSUFF_SERVER_RESOURCES: _BUSY,
     Status.TOO_MANY_OPENED_FILES: _BUSY,
-    Status.FILE_CLOSED: _PARTED,
-    Status.USER_SESSION_DELETED: _PARTED,
-    Status.NETWORK_NAME_DELETED: _PARTED,
-    Status.NETWORK_SESSION_EXPIRED: _PARTED,
+    Status.FILE_CLOSED: "The server has closed this file by itself. Run the job again.",
 }
 
 
