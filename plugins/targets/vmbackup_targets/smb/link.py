@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from smbprotocol.exceptions import SMBConnectionClosed, SMBException, SMBResponseException
+from smbprotocol.exceptions import SMBConnectionClosed, SMBResponseException
 from smbprotocol.header import SMB2HeaderResponse
 from smbprotocol.session import Session
 from smbprotocol.tree import TreeConnect
@@ -66,6 +66,6 @@ def translated() -> Iterator[None]:
         raise Refused(error.status) from error
     except SMBConnectionClosed as error:
         raise Lost("the server has closed the connection") from error
-    # What a server can make the library stumble over is not told in advance: struct, key and value errors.
-    except (SMBException, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise Lost(f"the server's answer was not understood: {error}") from error
+    except Exception as error:
+        # What an answer can make the library stumble over is not told in advance: keys, tags, lengths.
+        raise Lost(f"the server's answer was not understood: {error!r}") from error

@@ -57,7 +57,7 @@ def log_in(settings: SmbSettings) -> Link:
 
 
 def _connect(channel: Channel, settings: SmbSettings) -> None:
-    at = f"{settings.server}, port {settings.port}"
+    at = f"the server ({settings.server}, port {settings.port})"
     try:
         channel.wire.connect()
     except OSError as error:
@@ -70,7 +70,10 @@ def _connect(channel: Channel, settings: SmbSettings) -> None:
             channel.connect(timeout=settings.timeout, preferred_encryption_algos=list(_CIPHERS))
     except Lost as error:
         if isinstance(error.__cause__, SMBConnectionClosed):
-            raise Lost(f"{at} does not speak SMB 2 or 3 with us", f"{_NEWER}, or correct `port`.") from error
+            raise Lost(
+                f"{at} closes the connection when it is offered SMB 2 and 3",
+                f"{_NEWER}, or correct `port`. A server that is just starting does so as well.",
+            ) from error
         raise
     dialect = _DIALECTS.get(channel.dialect, f"dialect 0x{channel.dialect:04x}")
     if channel.dialect < Dialects.SMB_2_1_0:

@@ -17,7 +17,7 @@ MODES: dict[str, tuple[dict[str, str], bool]] = {
 }
 
 
-def settings(server: Samba, **more: object) -> SmbSettings:
+def settings(server: Samba, /, **more: object) -> SmbSettings:
     """The settings of a target on `server`, with a patience that suits a test."""
     usual = {"server": "127.0.0.1", "port": server.port, "share": "backups", "username": USER, "password": PASSWORD}
     return SmbSettings.model_validate({**usual, "timeout": 10, **more})

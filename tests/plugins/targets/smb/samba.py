@@ -6,6 +6,7 @@ import pwd
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,13 @@ PATIENCE = 30
 _FOLDERS = ("private", "lock", "state", "cache", "pid", "ncalrpc", "log", "share")
 
 
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
 @dataclass
 class Samba:
     """A server with the shares `backups`, and `readonly`, which is the same folder."""
@@ -26,8 +34,10 @@ class Samba:
     share_options: Mapping[str, str] = field(default_factory=dict)
     size: str | None = None
     """Of the share's file system, as tmpfs counts; None for a folder of this machine."""
-    port: int = field(default_factory=lambda: _free_port())
+    port: int = field(default_factory=_free_port)
     process: subprocess.Popen[bytes] | None = None
+    # A client may hear of the server's death before the one who kills it has done so.
+    _changing: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         for name in _FOLDERS:
@@ -55,30 +65,29 @@ class Samba:
 
     def start(self) -> None:
         """Start it, and wait until it listens."""
-        command = ["smbd", "--foreground", "--no-process-group", f"--configfile={self._config}", "--debug-stdout", "-d0"]
+        options = ["--foreground", "--no-process-group", "--debug-stdout", "-d0"]
+        command = ["smbd", *options, f"--configfile={self._config}"]
         if self.size:
             # The mount is seen by the server alone, and goes with it.
             mount = f'mount -t tmpfs -o size={self.size},mode=1777 none "$0" && exec "$@"'
             command = ["unshare", "--mount", "sh", "-c", mount, str(self.share), *command]
-        with self.log.open("ab") as log:
-            # A group of its own, so that killing it takes the processes of its clients along.
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
-        until = time.monotonic() + PATIENCE
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
-                return
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < until, self.log.read_text()
-            time.sleep(0.05)
+        with self._changing:
+            with self.log.open("ab") as log:
+                # A group of its own, so that killing it takes the processes of its clients along.
+                self.process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                )
+            self._wait(listening=True)
 
-    def stop(self, how: signal.Signals = signal.SIGKILL) -> None:
+    def stop(self) -> None:
         """Kill the server and the processes of all its clients, at one blow."""
-        process, self.process = self.process, None
-        if process is not None:
-            os.killpg(process.pid, how)
-            process.wait(PATIENCE)
+        with self._changing:
+            process, self.process = self.process, None
+            if process is not None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait(PATIENCE)
+                # Its children hold the port a moment longer.
+                self._wait(listening=False)
 
     def send_signal(self, number: signal.Signals) -> None:
         """Freeze it with SIGSTOP, let it go on with SIGCONT."""
@@ -88,6 +97,18 @@ class Samba:
     def files(self) -> set[str]:
         """All below the share."""
         return {path.relative_to(self.share).as_posix() for path in self.share.rglob("*")}
+
+    def _wait(self, *, listening: bool) -> None:
+        until = time.monotonic() + PATIENCE
+        while self._listens() != listening:
+            assert self.process is None or self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < until, self.log.read_text()
+            time.sleep(0.02)
+
+    def _listens(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            return True
+        return False
 
     def _configure(self) -> None:
         options = {
@@ -126,10 +147,3 @@ def running(server: Samba) -> Iterator[Samba]:
 
 def _section(name: str, lines: Mapping[str, str]) -> str:
     return f"[{name}]\n" + "".join(f" {key} = {value}\n" for key, value in lines.items())
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

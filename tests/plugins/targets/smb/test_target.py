@@ -7,7 +7,6 @@ import pytest
 from tests.plugins.targets.smb.conftest import MODES, settings
 from tests.plugins.targets.smb.samba import Samba, running
 
-from vmbackup import Entry, KeyExists, KeyRefused, Leftover, Stored, TargetError
 from vmbackup.testing import TargetContract
 from vmbackup_targets.smb.lane import LibraryLane
 from vmbackup_targets.smb.target import Smb
