@@ -9,7 +9,7 @@ demo: .venv/installed
 	$(BIN)/vmbackup demo $(if $(DIR),--dir $(DIR))
 
 test: .venv/installed lint
-	@for tool in mke2fs:e2fsprogs qemu-img:qemu-utils bsdtar:libarchive-tools node:nodejs npm:npm; do \
+	@for tool in mke2fs:e2fsprogs qemu-img:qemu-utils bsdtar:libarchive-tools node:nodejs npm:npm smbd:samba smbclient:smbclient; do \
 	    command -v $${tool%%:*} >/dev/null || { echo "$${tool%%:*} is missing: apt-get install $${tool#*:}" >&2; exit 1; }; \
 	done
 	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term tests

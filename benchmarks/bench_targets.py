@@ -13,8 +13,9 @@ from pathlib import Path
 
 from benchmarks.contests import MIB, Arena, Source, fight, table
 from benchmarks.local_contests import local
+from benchmarks.smb_contests import smb_encrypted, smb_signed
 
-ARENAS: tuple[Arena, ...] = (local,)
+ARENAS: tuple[Arena, ...] = (local, smb_signed, smb_encrypted)
 
 
 def main() -> None:

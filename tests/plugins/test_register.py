@@ -4,6 +4,7 @@ from vmbackup.registry import Registry
 
 BUNDLED = [
     ("target", "local"),
+    ("target", "smb"),
     ("compressor", "none"),
     ("compressor", "zstd"),
     ("notifier", "email"),

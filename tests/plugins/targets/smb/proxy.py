@@ -20,10 +20,13 @@ class Proxy:
     port: int
     on_request: Meddle = field(default=lambda frame: frame)
     on_answer: Meddle = field(default=lambda frame: frame)
+    open: threading.Event = field(default_factory=threading.Event)
+    """While it is not set, new connections wait."""
     requests: int = 0
     connections: int = 0
 
     def __enter__(self) -> Self:
+        self.open.set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._changed = threading.Condition()
         self._sockets: list[socket.socket] = []
@@ -63,6 +66,7 @@ class Proxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            self.open.wait()
             try:
                 server = socket.create_connection(("127.0.0.1", self.port))
             except OSError:
