@@ -1,6 +1,7 @@
 """Backups onto a share of Debian's smbd, and what is left when it dies in the middle of one."""
 
 import itertools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from tests.plugins.targets.smb.samba import PASSWORD, USER, Samba, running
 from vmbackup.manifest import MANIFEST
 from vmbackup.results import exit_code
 from vmbackup.simulator import DiskSpec, Simulator
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -69,6 +72,30 @@ def test_a_backup_goes_to_the_share_and_comes_back(world: World) -> None:
     assert restored.returncode == 0, restored.stderr
     (vm,) = [vm for vm in world.pool.records("VM").values() if vm["name_label"] == "back"]
     assert vm["power_state"] == "Running"
+
+
+def test_the_example_runs_with_the_addresses_of_a_test(world: World, way: Proxy, server: Samba) -> None:
+    (world.target / "xen/weekly").mkdir(parents=True)
+    world.pool.add_vm("PROD-web", [DiskSpec(2 * MIB, seed=4)])
+    addresses = {
+        "/etc/vmbackup/share.password": str(world.folder / "share.password"),
+        "/etc/vmbackup/pool.password": str(world.folder / "pool.password"),
+        'username = "vmbackup"': f'username = "{world.pool.username}"\ntls = {{ fingerprint = "{world.pool.fingerprint}" }}',
+        "https://xen1.example.edu": world.pool.url,
+        'server = "nas1.example.edu"': f'server = "127.0.0.1"\nport = {way.here}',
+        'username = "xenbackup"': f'username = "{USER}"',
+    }
+    text = (ROOT / "examples" / "smb.toml").read_text()
+    for old, new in addresses.items():
+        assert old in text
+        text = text.replace(old, new)
+    world.config.write_text(f'state = "{world.folder}/other-state"\n{text}')
+    done = world.cli("target", "init", "nas")
+    assert done.returncode == 0, done.stderr
+    (identity,) = re.findall(r'id = "[0-9a-f-]+"', done.stdout)
+    world.config.write_text(world.config.read_text().replace('type = "smb"', f'type = "smb"\n{identity}'))
+    assert world.cli("run", "weekend").returncode == 0
+    assert any(name.startswith("xen/weekly/") and name.endswith("/image.xva") for name in world.files())
 
 
 def cut_at(way: Proxy, server: Samba, write: int, *, start_again: bool) -> None:
