@@ -77,10 +77,11 @@ def test_a_backup_goes_to_the_share_and_comes_back(world: World) -> None:
 def test_the_example_runs_with_the_addresses_of_a_test(world: World, way: Proxy, server: Samba) -> None:
     (world.target / "xen/weekly").mkdir(parents=True)
     world.pool.add_vm("PROD-web", [DiskSpec(2 * MIB, seed=4)])
+    trusted = f'username = "{world.pool.username}"\ntls = {{ fingerprint = "{world.pool.fingerprint}" }}'
     addresses = {
         "/etc/vmbackup/share.password": str(world.folder / "share.password"),
         "/etc/vmbackup/pool.password": str(world.folder / "pool.password"),
-        'username = "vmbackup"': f'username = "{world.pool.username}"\ntls = {{ fingerprint = "{world.pool.fingerprint}" }}',
+        'username = "vmbackup"': trusted,
         "https://xen1.example.edu": world.pool.url,
         'server = "nas1.example.edu"': f'server = "127.0.0.1"\nport = {way.here}',
         'username = "xenbackup"': f'username = "{USER}"',
