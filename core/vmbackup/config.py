@@ -13,7 +13,7 @@ from vmbackup.settings import Secret, Settings
 from vmbackup.xapi.trust import Address, Trust, normal_fingerprint
 
 Section = dict[str, object]
-Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?$")]
 
 
 class Tls(Settings):

@@ -143,6 +143,7 @@ def test_a_misspelt_section(written: Written) -> None:
         ('password = { file = "/etc', 'password = { env = "X", file = "/etc', 4, "pool.password"),
         ('"/etc/vmbackup/pool.password"', "5", 4, "pool.password.file"),
         ("[jobs.weekend]", '["jobs"."week end"]\n[jobs.weekend]', 11, "jobs.week end"),
+        ("[jobs.weekend]", '["jobs"."weekend."]\n[jobs.weekend]', 11, "jobs.weekend."),
     ],
 )
 def test_what_is_wrong_has_its_place(written: Written, old: str, new: str, line: int, place: str) -> None:
