@@ -36,6 +36,7 @@ class VMBackup:
         self._method = method
         self._step = "begin"
         self._read = 0
+        self._open_before = frozenset(intent.number for intent in bench.journal.open)
         self._limits = bench.limits_for(task.seconds)
         self._started = datetime.now(UTC)
         self._delivery = Delivery(bench, folder_of(bench.run.pool, task.vm, self._started, bench.run.id))
@@ -67,12 +68,17 @@ class VMBackup:
         )
 
     def _clean_up(self) -> list[Failure]:
-        bench = self._bench
+        """Unmake what this backup has made; what earlier ones could not unmake waits for the end of the run."""
         try:
-            return clean_up(bench.session, bench.journal, bench.lanes, bench.journal.open)
+            return self._unmake()
         except Interrupted as stop:
             self.interrupted = stop
-            return clean_up(bench.session, bench.journal, bench.lanes, bench.journal.open)
+            return self._unmake()
+
+    def _unmake(self) -> list[Failure]:
+        bench = self._bench
+        own = [intent for intent in bench.journal.open if intent.number not in self._open_before]
+        return clean_up(bench.session, bench.journal, bench.lanes, own)
 
     def _enter(self, step: str) -> None:
         self._step = step

@@ -132,10 +132,13 @@ def _run(site: Site, state: State, listeners: Listeners, watcher: Watcher, progr
             progress.warnings += [Failure("plan", "Note", note) for note in plan.notes]
             watcher.planned(plan)
             listeners.run_started(run)
-            for task in plan.tasks:
-                _back_up(bench, task, progress)
-            _dump(bench, progress)
-            _prune(bench, plan, progress)
+            try:
+                for task in plan.tasks:
+                    _back_up(bench, task, progress)
+                _dump(bench, progress)
+                _prune(bench, plan, progress)
+            finally:
+                _clean_up_again(bench, progress)
 
 
 def _reconcile(bench: Bench, state: State) -> Iterator[Failure]:
@@ -181,8 +184,13 @@ def _dump(bench: Bench, progress: Progress) -> None:
     else:
         progress.dumps += [outcome.backup for outcome in outcomes if outcome.backup]
         progress.failures += [replace(outcome.failure, step="pool-database") for outcome in outcomes if outcome.failure]
-    finally:
-        progress.warnings += clean_up(bench.session, bench.journal, bench.lanes, bench.journal.open)
+
+
+def _clean_up_again(bench: Bench, progress: Progress) -> None:
+    """Unmake what could not be unmade before, and say only what was not said already."""
+    said = {warning.message for result in progress.results for warning in result.warnings}
+    again = clean_up(bench.session, bench.journal, bench.lanes, bench.journal.open)
+    progress.warnings += [failure for failure in again if failure.message not in said]
 
 
 def _prune(bench: Bench, plan: Plan, progress: Progress) -> None:

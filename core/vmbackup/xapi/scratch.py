@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from vmbackup.errors import BackupError, PoolError, SnapshotRefused
+from vmbackup.errors import BackupError, PoolError, SnapshotRefused, TimeUp
 from vmbackup.headroom import USUAL_MARGIN, Margin, refusal
 from vmbackup.journal import Intent, Journal
 from vmbackup.models import VM, Disk
@@ -107,6 +107,9 @@ class PoolScratch:
             return str(self._session.call(call, *parameters, within=within))
         except PoolError as error:
             self._journal.learn(intent, refused=error.xapi_code)
+            raise
+        except TimeUp:
+            self._journal.learn(intent, left=datetime.now(UTC).isoformat())
             raise
 
     def _check_headroom(self, disks: Iterable[Disk]) -> None:

@@ -5,7 +5,7 @@ Every function may be repeated and may find its work half done. What is not cert
 
 import time
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from vmbackup.errors import BackupError, PoolError, VmbackupError
 from vmbackup.journal import Intent, Journal
@@ -90,6 +90,8 @@ def _snapshots(session: Session, run_id: str, intent: Intent) -> list[tuple[str,
         _await_idle(session, "VM", intent)
         answer = session.call("VM.get_by_name_label", intent.text("name"))
         refs = [str(ref) for ref in answer] if isinstance(answer, list) else []
+        if not refs:
+            _check_over(intent)
     return [
         (ref, record)
         for ref, record in session.living("VM", refs)
@@ -125,6 +127,19 @@ def _await_idle(session: Session, name: str, intent: Intent) -> None:
         time.sleep(PAUSE_SECONDS)
 
 
+def _check_over(intent: Intent) -> None:
+    """Raise BackupError while a snapshot may still come of a call whose answer we did not wait for.
+
+    The pool may not even have begun with it, so that an idle source says nothing.
+    """
+    left = intent.text("left")
+    if left and datetime.now(UTC) < datetime.fromisoformat(left) + LATEST:
+        raise BackupError(
+            f"a snapshot of {intent.text('source')} was asked for, the answer not waited for, and it may still be made",
+            advice="The next run looks for it again and removes it.",
+        )
+
+
 def _snapshot_disks(session: Session, snapshot: Record) -> Iterable[tuple[str, Record]]:
     """Yield the disks of a VM snapshot that are snapshots themselves; an inserted ISO is not."""
     for vbd_ref in texts(snapshot, "VBDs"):
@@ -141,6 +156,7 @@ def _undo_disk_snapshot(session: Session, journal: Journal, intent: Intent) -> N
         source = session.find("VDI", intent.text("source"))
         found = _unclaimed(session, source, intent) if source else []
         if not found:
+            _check_over(intent)
             return
         if len(found) > 1:
             journal.close(intent)  # it will never be known, and saying so once is enough
