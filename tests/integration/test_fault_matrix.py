@@ -16,13 +16,17 @@ from vmbackup.simulator.faults import (
     BodyHook,
     BodyTap,
     CallFails,
+    CallHook,
     CallStalls,
     Cut,
+    CutTarInsideFrame,
     EmptyReply,
     ErrorInBody,
     Flip,
     Forbidden,
+    HostDies,
     LeaveOutBlock,
+    Outage,
     Redirect,
     RedirectLoop,
     RepeatBlock,
@@ -74,6 +78,8 @@ FAULTS: dict[str, Fault] = {
     "redirect to a stranger": Fault(Redirect(), "TransferError", "192.0.2.1', which is none of its hosts"),
     "redirect loop": Fault(RedirectLoop(), "TransferError", "from host to host"),
     "task fails": Fault(TaskFails(code="VDI_IO_ERROR"), "VDI_IO_ERROR"),
+    "host gone for a second": Fault(HostDies(after=HALF, seconds=1), "ImageError", ENDS),
+    "host silent": Fault(HostDies(after=HALF, seconds=3, connections="silent"), "Stalled", "for 1 s neither"),
     "task gone": Fault(TaskGone(), "TransferError", "nobody knows how it ended"),
     "block repeated": Fault(
         RepeatBlock(block=0),
@@ -94,6 +100,11 @@ FAULTS: dict[str, Fault] = {
         r"does not match its checksum \(xxhash\)",
         {"vhd": "the last footer is not the same as the first"},
     ),
+}
+# Of what a host compresses: valid frames around half a tar.
+FRAMES: dict[str, Fault] = {
+    "tar cut in its frame": Fault(CutTarInsideFrame(after=2 * MIB), "VDI_IO_ERROR", "HTTP/1.1 500 Internal Error"),
+    "tar cut in its frame, task success": Fault(CutTarInsideFrame(after=2 * MIB, silent=True), "ImageError", ENDS),
 }
 BLOCK = 2 * MIB  # of a raw or VHD stream
 VHD_FRONT = 2560  # bytes: footer copy, header, gap, block table
@@ -166,6 +177,25 @@ def test_a_fault_that_shows_is_no_backup(lending: Lending, fault: str, way: str)
         failure = _failed(world, _placed(FAULTS[fault].rule, world, way))
         assert failure.code == FAULTS[fault].code
         assert re.search(FAULTS[fault].words_of(way), failure.message), failure.message
+
+
+@pytest.mark.parametrize("way", ["xva.gz", "xva.zst"])
+@pytest.mark.parametrize("fault", FRAMES)
+def test_a_whole_frame_around_half_a_tar_is_no_backup(lending: Lending, fault: str, way: str) -> None:
+    with lending.world(way) as world:
+        failure = _failed(world, _placed(FRAMES[fault].rule, world, way))
+        assert failure.code == FRAMES[fault].code
+        assert re.search(FRAMES[fault].words, failure.message), failure.message
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_export_whose_connection_is_refused_is_no_backup(lending: Lending, way: str) -> None:
+    """The session's own connection is kept; the export needs a new one. Its task is the second of the run."""
+    with lending.world(way) as world:
+        outage = Outage(seconds=2, connections="kept")
+        failure = _failed(world, CallHook(method="task.create", nth=2, run=lambda: world.pool.faults.add(outage)))
+        assert failure.code == "TransferError"
+        assert "refused" in failure.message
 
 
 STRUCTURE = {

@@ -30,6 +30,7 @@ from vmbackup.xapi.wire import real, text, texts
 STALL_SECONDS = 1800.0
 # XAPI ends the task before or after the last byte; both come within moments (xapi: export.ml).
 RESULT_SECONDS = 60.0
+PROGRESS_SECONDS = 30.0
 PIECE = 1 << 20
 HOPS = 3
 USUAL_LIMITS = Limits()
@@ -55,9 +56,9 @@ class Task:
             raise failure
         return result
 
-    def progress(self) -> float:
-        """Return how far the pool says that it is, from 0 to 1. Raises PoolError or TransferError."""
-        return real(self._session.record("task", self.ref), "progress")
+    def progress(self, within: float) -> float:
+        """Return how far the pool says that it is, from 0 to 1. Raises PoolError, TransferError or TimeUp."""
+        return real({"progress": self._session.call("task.get_progress", self.ref, within=within)}, "progress")
 
     def failure(self, within: float) -> VmbackupError | None:
         """Return why the task failed if it has, or does within so many seconds; None if it goes on or succeeded."""
@@ -178,7 +179,9 @@ def download(session: Session, journal: Journal, request: Request, limits: Limit
         http, response = _follow(session, task, request)
         try:
             _check_accepted(response, task, request)
-            with Watchdog(request.doing, limits, task.progress, partial(_wake, response)) as watchdog:
+            # A pool that is silent altogether must not hold up who watches it.
+            progress = partial(task.progress, min(limits.stall, PROGRESS_SECONDS))
+            with Watchdog(request.doing, limits, progress, partial(_wake, response)) as watchdog:
                 yield Download(response, task, watchdog, request.doing)
         finally:
             _wake(response)
