@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DIR ?=
 
-.PHONY: demo test check integration bench bench-targets clean
+.PHONY: demo test kerberos check integration bench bench-targets clean
 
 demo: .venv/installed
 	$(BIN)/vmbackup demo $(if $(DIR),--dir $(DIR))
@@ -12,7 +12,14 @@ test: .venv/installed lint
 	@for tool in mke2fs:e2fsprogs qemu-img:qemu-utils bsdtar:libarchive-tools node:nodejs npm:npm smbd:samba smbclient:smbclient; do \
 	    command -v $${tool%%:*} >/dev/null || { echo "$${tool%%:*} is missing: apt-get install $${tool#*:}" >&2; exit 1; }; \
 	done
-	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term tests
+	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term --ignore tests/kerberos tests
+
+# Apart from the other tests, for what it needs is built for minutes.
+kerberos: .venv/kerberos
+	@for tool in krb5kdc:krb5-kdc kadmin.local:krb5-admin-server kinit:krb5-user smbd:samba; do \
+	    command -v $${tool%%:*} >/dev/null || { echo "$${tool%%:*} is missing: apt-get install $${tool#*:}" >&2; exit 1; }; \
+	done
+	$(BIN)/pytest -n auto tests/kerberos
 
 # The quick part: lint, types and unit tests.
 check: .venv/installed lint
@@ -34,6 +41,11 @@ bench-targets: .venv/installed
 
 clean:
 	rm -rf .venv dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/kerberos: .venv/installed
+	@command -v krb5-config >/dev/null || { echo "MIT Kerberos is missing: apt-get install libkrb5-dev gcc python3-dev" >&2; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[kerberos]'
+	@touch $@
 
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=python3.12" >&2; exit 1; }

@@ -5,7 +5,7 @@ from typing import Final
 
 from smbprotocol import Dialects
 from smbprotocol.connection import Ciphers
-from smbprotocol.exceptions import SMBAuthenticationError, SMBConnectionClosed, SMBException
+from smbprotocol.exceptions import SMBConnectionClosed, SMBResponseException
 from smbprotocol.session import Session
 from smbprotocol.tree import TreeConnect
 
@@ -90,14 +90,15 @@ def _connect(channel: Channel, settings: SmbSettings) -> None:
 def _authenticate(session: Session) -> None:
     try:
         session.connect()
-    except SMBAuthenticationError as error:
-        raise Lost(
-            f"the login could not be made: {error.__cause__ or error}",
-            "With Kerberos: is there a ticket (`klist`), and is the server given by the name in its principal "
-            "(cifs/NAME)?",
-        ) from error
-    except SMBException as error:
+    except (SMBResponseException, SMBConnectionClosed, Lost):
+        raise
+    except Exception as error:
         # The library takes the session's id away when the server made us a guest, who has no key to sign with.
         if session.session_id is None:
             raise Lost("the server lets us in as a guest only", "Give a user whom the server knows.") from error
-        raise
+        # Whatever else comes is from the libraries of NTLM and Kerberos, and has not reached the server.
+        raise Lost(
+            f"the login could not be made: {error.__cause__ or error}",
+            "With Kerberos: is the password right, or is there a ticket (`klist`); is `server` the name in its "
+            "principal (cifs/NAME); does /etc/krb5.conf lead to the KDC; is vmbackup[kerberos] installed?",
+        ) from error

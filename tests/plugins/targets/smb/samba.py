@@ -18,7 +18,7 @@ PATIENCE = 30
 _FOLDERS = ("private", "lock", "state", "cache", "pid", "ncalrpc", "log", "share")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
@@ -34,7 +34,7 @@ class Samba:
     share_options: Mapping[str, str] = field(default_factory=dict)
     size: str | None = None
     """Of the share's file system, as tmpfs counts; None for a folder of this machine."""
-    port: int = field(default_factory=_free_port)
+    port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
     # A client may hear of the server's death before the one who kills it has done so.
     _changing: threading.Lock = field(default_factory=threading.Lock)
