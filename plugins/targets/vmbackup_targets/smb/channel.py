@@ -17,6 +17,14 @@ from vmbackup_targets.smb.wire import Wire
 logging.getLogger("smbprotocol").addHandler(logging.NullHandler())
 
 
+class _Requests(dict[int, object]):
+    """The library's waiting requests: its thread goes over them when the connection ends, and others still add some."""
+
+    def values(self) -> list[object]:  # type: ignore[override] # a copy is the point
+        """Those of this moment."""
+        return list(super().values())
+
+
 class Channel(Connection):  # type: ignore[misc] # the library has no types
     """A connection to one server, not yet made. Its methods raise Lost, and the library's own SMBResponseException."""
 
@@ -27,6 +35,7 @@ class Channel(Connection):  # type: ignore[misc] # the library has no types
         self.guard: str | None = None
         """How answers must be protected from now on: "signed" or "encrypted"; None before the login."""
         super().__init__(uuid.uuid4(), server, port, require_signing=True)
+        self.outstanding_requests = _Requests()
 
     @property
     def transport(self) -> Wire:

@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -130,3 +130,24 @@ def test_a_client_that_goes_on_writing_is_no_leftover(own_server: Samba, target:
 
 def other_time(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def test_a_file_gets_its_name_after_all_of_it_was_written_and_flushed(servers: Callable[[str], Samba]) -> None:
+    """What goes over the wire, which can be read where it is signed only."""
+    create, close, flush, write, query, change = 5, 6, 7, 9, 16, 17
+    names = {create: "open", close: "close", flush: "flush", write: "write", query: "size", change: "rename"}
+    server = servers("signed")
+    with Proxy(server.port) as way, Smb("nas", settings(server, port=way.here, encrypt=False)) as target:
+        said: list[str] = []
+
+        def listen(frame: bytes) -> bytes:
+            said.append(names[int.from_bytes(frame[12:14], "little")])
+            return frame
+
+        way.on_request = listen
+        target.store("key", [bytes(MIB)] * 3)
+        way.on_request = lambda frame: frame
+        target.delete("key")
+    # Looking for the key, and making the unfinished file; then, for the folder, what makes the new name durable.
+    wanted = ["open", "open", "write", "write", "write", "flush", "size", "rename", "open", "flush", "close", "close"]
+    assert said == wanted
