@@ -9,7 +9,9 @@ demo: .venv/installed
 	$(BIN)/vmbackup demo $(if $(DIR),--dir $(DIR))
 
 test: .venv/installed lint
-	@for tool in mke2fs:e2fsprogs qemu-img:qemu-utils bsdtar:libarchive-tools node:nodejs npm:npm smbd:samba smbclient:smbclient; do \
+	@PATH="$$PATH:/usr/sbin:/sbin"; for tool in mke2fs:e2fsprogs qemu-img:qemu-utils bsdtar:libarchive-tools node:nodejs npm:npm \
+	    smbd:samba smbclient:smbclient linux.uml:user-mode-linux mount.nfs:nfs-common rpc.nfsd:nfs-kernel-server \
+	    rpcbind:rpcbind modprobe:kmod ip:iproute2 iptables-legacy:iptables setquota:quota; do \
 	    command -v $${tool%%:*} >/dev/null || { echo "$${tool%%:*} is missing: apt-get install $${tool#*:}" >&2; exit 1; }; \
 	done
 	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term --ignore tests/kerberos tests

@@ -4,6 +4,7 @@ from vmbackup.registry import Registry
 
 BUNDLED = [
     ("target", "local"),
+    ("target", "nfs"),
     ("target", "smb"),
     ("compressor", "none"),
     ("compressor", "zstd"),

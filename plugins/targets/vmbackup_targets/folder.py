@@ -39,8 +39,13 @@ class FolderTarget(Target[S_co]):
         """Open the folder, and return its descriptor. Raises TargetError if it is not there; it is never made."""
         self._folder = folder
         with self.explained("opened"):
-            self._root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        return self._root
+            return self.take_root(os.open(folder, os.O_RDONLY | os.O_DIRECTORY), folder)
+
+    def take_root(self, root: int, folder: Path) -> int:
+        """Use `root`, a descriptor of the folder at `folder`, and return it; it is closed by `close_root`."""
+        self._folder = folder
+        self._root = root
+        return root
 
     def close_root(self) -> None:
         """Close the folder; a subclass whose `__enter__` fails after `open_root` calls it itself."""

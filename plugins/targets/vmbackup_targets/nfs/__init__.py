@@ -1,0 +1,1 @@
+"""An export of an NFS server as a target, mounted by the kernel."""

@@ -1,0 +1,3 @@
+"""The tests below `inside` need a kernel with NFS: test_nfs.py takes them there."""
+
+collect_ignore = ["inside"]
