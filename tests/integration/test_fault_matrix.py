@@ -192,8 +192,11 @@ def test_a_whole_frame_around_half_a_tar_is_no_backup(lending: Lending, fault: s
 def test_an_export_whose_connection_is_refused_is_no_backup(lending: Lending, way: str) -> None:
     """The session's own connection is kept; the export needs a new one. Its task is the second of the run."""
     with lending.world(way) as world:
-        outage = Outage(seconds=2, connections="kept")
-        failure = _failed(world, CallHook(method="task.create", nth=2, run=lambda: world.pool.faults.add(outage)))
+
+        def refuse() -> None:
+            world.pool.faults.add(Outage(seconds=2, connections="kept"))
+
+        failure = _failed(world, CallHook(method="task.create", nth=2, run=refuse))
         assert failure.code == "TransferError"
         assert "refused" in failure.message
 
