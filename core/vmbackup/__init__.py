@@ -35,7 +35,7 @@ from vmbackup.errors import (
 )
 from vmbackup.images import DiskEvidence, Evidence, ImageCheck, PackedCheck, RawCheck, VhdCheck, XvaCheck
 from vmbackup.keys import check_key
-from vmbackup.manifest import Image, ImageDisk, LeftOut, Manifest, PoolFact, StoredFile, VMFact
+from vmbackup.manifest import Image, ImageDisk, Later, LeftOut, Manifest, PoolFact, StoredFile, VMFact
 from vmbackup.markers import hookimpl
 from vmbackup.models import SR, VIF, VM, Disk, Pool
 from vmbackup.results import Backup, Covered, Failure, Outcome, Removal, Report, Run, VMResult, exit_code
@@ -65,6 +65,7 @@ __all__ = [
     "KeyExists",
     "KeyMissing",
     "KeyRefused",
+    "Later",
     "LeftOut",
     "Leftover",
     "Manifest",

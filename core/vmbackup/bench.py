@@ -11,7 +11,7 @@ from vmbackup.journal import Journal
 from vmbackup.keys import folder_name
 from vmbackup.lane import Lane
 from vmbackup.listeners import Listeners
-from vmbackup.manifest import Begun, Exported, Image, LeftOut, Manifest, PoolFact, StoredFile, VMFact
+from vmbackup.manifest import Begun, Exported, Image, Later, LeftOut, Manifest, PoolFact, StoredFile, VMFact
 from vmbackup.models import VM, Disk, Pool
 from vmbackup.results import Outcome, Run
 from vmbackup.settings import Settings
@@ -25,10 +25,11 @@ from vmbackup.xapi.watchdog import Limits
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """How images are compressed: by the pool's host, by a compressor of ours in the stream, or not at all."""
+    """How images are compressed: by the pool's host, by a compressor of ours in the stream, later, or not at all."""
 
     host: str | None = None
     compressor: Compressor[Settings] | None = None
+    later: Later | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class Bench:
             snapshot_time=snapshot_time,
             finished=datetime.now(UTC),
             files=tuple(files),
+            later=self.packing.later if image else None,
         )
 
 

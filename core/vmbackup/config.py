@@ -120,7 +120,12 @@ class Compress(Settings):
     model_config = ConfigDict(extra="allow")
 
     with_: str = Field(alias="with", description="the compressor's name")
-    when: Literal["during", "host"] = Field(default="during", description="by us in the stream, or by the pool's host")
+    when: Literal["during", "after", "host"] = Field(
+        default="during", description="by us in the stream, by a worker afterwards, or by the pool's host"
+    )
+    worker: bool = Field(
+        default=False, description="whether the run starts the worker itself, and does not wait for it"
+    )
 
     @property
     def section(self) -> Section:

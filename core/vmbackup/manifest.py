@@ -16,7 +16,7 @@ IDENTITY = "vmbackup-target.json"
 # Every name that a backup's folder may hold; whatever else lies there is somebody else's and is never removed.
 OURS = re.compile(
     r"(image|disk-[0-9]+|pool)\.[a-z0-9.]+|ova\.xml|vm\.cfg|DISK-[A-Za-z0-9]+/(vbd|vdi)\.cfg|VIFs/vif-[A-Za-z0-9]+\.cfg"
-    r"|SHA256SUMS(\.[0-9]+)?|RESTORE(\.[0-9]+)?\.txt|(manifest(\.[0-9]+)?|begun|trash|[a-z]+-[0-9TZ]+)\.json"
+    r"|SHA256SUMS(\.[0-9]+)?|RESTORE(\.[0-9]+)?\.txt|((manifest|begun)(\.[0-9]+)?|trash|[a-z]+-[0-9TZ]+)\.json"
 )
 
 
@@ -111,10 +111,18 @@ class VMFact(Fact):
     left_out: tuple[LeftOut, ...] = ()
 
 
+class Later(Fact):
+    """How a backup is to be compressed once it is published: by which compressor, with which of its settings."""
+
+    compressor: str
+    settings: dict[str, object] = {}
+
+
 class Manifest(Fact):
     """One generation of one backup. Times are UTC; `vm` and `image` are absent for a dump of the pool database.
 
     `exported` says what the pool read: a snapshot, or the halted VM itself; `snapshot_time` is the moment of either.
+    `later` says how the image waits to be compressed, and is absent once it is.
     """
 
     vmbackup_manifest: Literal[1] = 1
@@ -132,10 +140,16 @@ class Manifest(Fact):
     snapshot_time: Utc
     finished: Utc
     files: tuple[StoredFile, ...]
+    later: Later | None = None
+
+    @property
+    def image_file(self) -> StoredFile | None:
+        """The file that holds the image; None for a dump of the pool database."""
+        return next((file for file in self.files if file.role == "image"), None)
 
 
 class Begun(Fact):
-    """`begun.json`: who has begun a backup in this folder, written before everything else."""
+    """`begun.json`: who has begun a backup in this folder, written before everything else; so for each generation."""
 
     vmbackup_begun: Literal[1] = 1
     installation: Uuid
@@ -152,6 +166,12 @@ class Identity(Fact):
     id: Uuid
     label: str
     created: Utc
+
+
+def generation_name(name: str, generation: int) -> str:
+    """Return what a file that each generation has for itself is called in one: `manifest.json`, `manifest.2.json`."""
+    stem, dot, suffix = name.partition(".")
+    return name if generation == 1 else f"{stem}.{generation}{dot}{suffix}"
 
 
 def manifest_generation(name: str) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from vmbackup.manifest import Manifest, StoredFile, VMFact
+from vmbackup.manifest import Manifest, StoredFile, VMFact, generation_name
 from vmbackup.models import VM, Disk
 
 SUMS = "SHA256SUMS"
@@ -83,7 +83,7 @@ def guide(manifest: Manifest, unpack: str = "") -> bytes:
         "",
         "1. Check the files; every line must end in OK:",
         "",
-        f"    sha256sum -c {SUMS}",
+        f"    sha256sum -c {generation_name(SUMS, manifest.generation)}",
         "",
         "2. Restore, with nothing but a XenServer or XCP-ng host (replace what stands in <>):",
         "",

@@ -6,6 +6,7 @@ is not ours, and nothing in it is ever touched.
 """
 
 import contextlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -24,6 +25,7 @@ from vmbackup.manifest import (
     Fact,
     Identity,
     Manifest,
+    generation_name,
     is_ours,
     manifest_generation,
 )
@@ -34,6 +36,7 @@ from vmbackup.stream import read_all
 # Manifests grow by a few hundred bytes a disk; anything larger was not written by us.
 FACT_LIMIT = 4 << 20
 RUNS, POOL_DATABASE = "runs", "pool-database"
+LATER_FACT = re.compile(r"[a-z]+-[0-9TZ]+\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +131,23 @@ class Repository:
         self.store(key, [fact.model_dump_json(indent=1).encode() + b"\n"])
 
     def publish(self, folder: str, manifest: Manifest) -> Backup:
-        """Write the manifest: from now on the backup exists."""
-        self.store_fact(f"{folder}/{MANIFEST}", manifest)
+        """Write the manifest: from now on this generation of the backup is the one that counts."""
+        self.store_fact(f"{folder}/{generation_name(MANIFEST, manifest.generation)}", manifest)
         return Backup(self.target.label, folder, manifest)
+
+    def superseded(self, backup: Backup) -> list[str]:
+        """Return the keys of our files that belong to no generation that counts, in the order in which they may go.
+
+        First what tells people how to check and restore, then manifests, then images: at any moment what is told is
+        there. Later facts, such as a verification's, belong to the backup and not to a generation.
+        """
+        generation = backup.manifest.generation
+        kept = {file.name for file in backup.manifest.files}
+        kept |= {BEGUN, generation_name(MANIFEST, generation)}
+        names = (key[len(backup.folder) + 1 :] for key in self._files(backup.folder))
+        gone = [name for name in names if name not in kept and not LATER_FACT.fullmatch(name)]
+        ranked = sorted(gone, key=lambda name: (not name.startswith(("RESTORE", "SHA256SUMS")), not _is_manifest(name)))
+        return [f"{backup.folder}/{name}" for name in ranked]
 
     def backups(self) -> list[Backup]:
         """Return all backups, oldest first; dumps of the pool database are among them."""
@@ -225,8 +242,12 @@ class Repository:
 
     def begun(self, folder: str) -> Begun | None:
         """Say who has begun the folder, or None if it is not ours."""
+        return self.begun_by(f"{folder}/{BEGUN}")
+
+    def begun_by(self, key: str) -> Begun | None:
+        """Say who has stored such a fact under `key`, or None if there is none that can be believed."""
         try:
-            return self._read(f"{folder}/{BEGUN}", Begun)
+            return self._read(key, Begun)
         except TargetError:
             return None
 

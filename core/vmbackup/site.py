@@ -11,6 +11,7 @@ from vmbackup.config import Config, Job, Section
 from vmbackup.config_file import ConfigFile, ConfigProblem, secret_shown
 from vmbackup.contracts import Method, Notifier, Plugin, Reporter
 from vmbackup.errors import ConfigError
+from vmbackup.manifest import Later
 from vmbackup.registry import Registry, SectionError
 from vmbackup.repository import Repository
 from vmbackup.settings import Settings, holds_secret
@@ -120,7 +121,16 @@ class Site:
             if ours := sorted(job.compress.section):
                 raise SectionError([ConfigProblem((*at, ours[0]), "the pool's host compresses, and takes no settings")])
             return Packing(host=job.compress.with_)
-        return Packing(compressor=self.registry.compressor(job.compress.with_, job.compress.section, at))
+        compressor = self.registry.compressor(job.compress.with_, job.compress.section, at)
+        if job.compress.when == "after":
+            if not compressor.suffix:
+                raise SectionError(
+                    [ConfigProblem((*at, "with"), f"{job.compress.with_!r} makes nothing smaller later")]
+                )
+            return Packing(later=Later(compressor=job.compress.with_, settings=job.compress.section))
+        if job.compress.worker:
+            raise SectionError([ConfigProblem((*at, "worker"), 'a worker is only for when = "after"')])
+        return Packing(compressor=compressor)
 
 
 class _Collector:

@@ -9,6 +9,7 @@ from vmbackup.cli.options import ConfigOption, JsonOption, StateOption, open_sit
 from vmbackup.cli.output import console, duration, name, size, table
 from vmbackup.cli.signals import interruptible
 from vmbackup.cli.watchers import watcher_for
+from vmbackup.cli.workers import start_workers
 from vmbackup.results import Failure, Report, exit_code
 from vmbackup.run import run_job
 
@@ -26,6 +27,7 @@ def run(
         report = run_job(site, job, watcher_for(as_json=as_json))
     if not as_json:
         summary(report, console())
+    start_workers(site, job, report)
     return exit_code(report, strict=strict)
 
 

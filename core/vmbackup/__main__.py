@@ -1,0 +1,5 @@
+"""`python -m vmbackup`."""
+
+from vmbackup.cli import main
+
+main()
