@@ -36,6 +36,8 @@ from vmbackup.stream import read_all
 # Manifests grow by a few hundred bytes a disk; anything larger was not written by us.
 FACT_LIMIT = 4 << 20
 RUNS, POOL_DATABASE = "runs", "pool-database"
+# How the names of what tells people of a generation begin.
+SUMS, GUIDE = "SHA256SUMS", "RESTORE"
 LATER_FACT = re.compile(r"[a-z]+-[0-9TZ]+\.json")
 
 
@@ -138,15 +140,17 @@ class Repository:
     def superseded(self, backup: Backup) -> list[str]:
         """Return the keys of our files that belong to no generation that counts, in the order in which they may go.
 
-        First what tells people how to check and restore, then manifests, then images: at any moment what is told is
-        there. Later facts, such as a verification's, belong to the backup and not to a generation.
+        First what tells of other files, so that all that is told of is there at any moment: the sums, which tell of the
+        guide too, the guide, manifests, then images. Later facts, such as a verification's, belong to no generation.
         """
         generation = backup.manifest.generation
         kept = {file.name for file in backup.manifest.files}
         kept |= {BEGUN, generation_name(MANIFEST, generation)}
         names = (key[len(backup.folder) + 1 :] for key in self._files(backup.folder))
         gone = [name for name in names if name not in kept and not LATER_FACT.fullmatch(name)]
-        ranked = sorted(gone, key=lambda name: (not name.startswith(("RESTORE", "SHA256SUMS")), not _is_manifest(name)))
+        ranked = sorted(
+            gone, key=lambda name: (not name.startswith(SUMS), not name.startswith(GUIDE), not _is_manifest(name))
+        )
         return [f"{backup.folder}/{name}" for name in ranked]
 
     def backups(self) -> list[Backup]:
