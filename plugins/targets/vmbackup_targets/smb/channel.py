@@ -5,7 +5,7 @@ import logging
 import time
 import uuid
 
-from smbprotocol.connection import Connection
+from smbprotocol.connection import Connection, Request
 from smbprotocol.exceptions import SMBException, SMBResponseException
 from smbprotocol.header import Smb2Flags, SMB2HeaderResponse
 
@@ -45,6 +45,18 @@ class Channel(Connection):  # type: ignore[misc] # the library has no types
     @transport.setter
     def transport(self, made: object) -> None:
         pass
+
+    def send(self, message: object, *arguments: object, **more: object) -> Request:
+        """Send a message, once the server's credits allow it: the library gives up at once when they are spent."""
+        until = time.monotonic() + self.seconds
+        while True:
+            try:
+                return super().send(message, *arguments, **more)
+            except SMBException as error:
+                if "credits are available" not in str(error) or time.monotonic() > until:
+                    raise
+                # They come with the answers to others, of which nobody tells us.
+                time.sleep(0.002)
 
     def receive(
         self,

@@ -86,7 +86,10 @@ class LibraryLane:
                     raise Lost("the server grants no credit to go on")
                 # The library wakes nobody but the one who waits for this very answer.
                 time.sleep(0.002)
-            request = link.channel.send(message, link.session.session_id, link.tree.tree_connect_id)
+            # Asked for twice what it costs: what a server grants less in between would else never come back.
+            request = link.channel.send(
+                message, link.session.session_id, link.tree.tree_connect_id, credit_request=2 * price
+            )
             self._paid.append((request, price))
         return request
 

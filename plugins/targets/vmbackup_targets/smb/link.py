@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Final
 
 from smbprotocol.exceptions import SMBConnectionClosed, SMBResponseException
 from smbprotocol.header import SMB2HeaderResponse
@@ -11,6 +12,9 @@ from smbprotocol.tree import TreeConnect
 from vmbackup_targets.smb.channel import Channel
 from vmbackup_targets.smb.status import name_of
 from vmbackup_targets.smb.trouble import PARTED, Lost, Refused
+
+# Credits, of 64 KiB each, that are asked for: 32 MiB under way, for all threads together.
+CREDITS: Final = 512
 
 
 class Link:

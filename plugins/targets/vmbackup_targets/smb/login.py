@@ -10,7 +10,7 @@ from smbprotocol.session import Session
 from smbprotocol.tree import TreeConnect
 
 from vmbackup_targets.smb.channel import Channel
-from vmbackup_targets.smb.link import Link, translated
+from vmbackup_targets.smb.link import CREDITS, Link, translated
 from vmbackup_targets.smb.settings import SmbSettings
 from vmbackup_targets.smb.trouble import Lost
 
@@ -18,8 +18,6 @@ logging.getLogger("spnego").addHandler(logging.NullHandler())
 
 # The library puts CCM, which is half as fast, before the longer key of GCM.
 _CIPHERS: Final = (Ciphers.AES_128_GCM, Ciphers.AES_256_GCM, Ciphers.AES_128_CCM, Ciphers.AES_256_CCM)
-# Credits, of 64 KiB each, that are asked for: 32 MiB under way, for all threads together.
-CREDITS: Final = 512
 _DIALECTS: Final = {
     Dialects.SMB_2_0_2: "SMB 2.0.2",
     Dialects.SMB_2_1_0: "SMB 2.1",

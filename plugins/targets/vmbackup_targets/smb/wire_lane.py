@@ -12,7 +12,7 @@ from vmbackup_targets.smb import frames
 from vmbackup_targets.smb.envelope import Envelope
 from vmbackup_targets.smb.handle import Handle
 from vmbackup_targets.smb.lane import CREDIT
-from vmbackup_targets.smb.link import Link
+from vmbackup_targets.smb.link import CREDITS, Link
 from vmbackup_targets.smb.status import Status
 from vmbackup_targets.smb.trouble import Lost, Refused
 
@@ -96,19 +96,33 @@ class WireLane:
     def _number(self, size: int, pending: Pending[int] | Pending[bytes]) -> tuple[int, int, int]:
         """A message number, what it costs, and the credits to ask for; waits until the server's credits allow it."""
         charge = max(1, -(-size // CREDIT))
-        window, until = self._channel.sequence_window, time.monotonic() + self._channel.seconds
-        with self._link.answers(), self._window:
-            while (left := window["high"] - window["low"] - charge) < (RESERVE if self._pending else 0):
+        until = time.monotonic() + self._channel.seconds
+        with self._link.answers():
+            while (taken := self._take_number(charge, pending)) is None:
                 if not self._channel.wire.connected:
                     raise Lost("the connection to the server is closed")
                 if time.monotonic() > until:
                     raise Lost("the server grants no credit to go on")
-                # The library's own answers bring credits as well, and wake nobody here.
-                self._window.wait(0.05)
+                if not self._pending:
+                    # A server grants less than it was asked for while messages come out of their order (Samba does).
+                    self._channel.echo(self._address.session, timeout=self._channel.seconds, credit_request=CREDITS)
+            number, left = taken
+            return number, charge, charge if left > self._link.credit // 2 else 2 * charge
+
+    def _take_number(self, charge: int, pending: Pending[int] | Pending[bytes]) -> tuple[int, int] | None:
+        """A message number and the credits that are left then; None, after a while, if there are too few."""
+        window = self._channel.sequence_window
+        with self._window:
+            left: int = window["high"] - window["low"] - charge
+            if left < (RESERVE if self._pending else 0):
+                if self._pending:
+                    # The library's own answers bring credits as well, and wake nobody here.
+                    self._window.wait(0.05)
+                return None
             number: int = window["low"]
             window["low"] += charge
             self._pending[number] = pending
-        return number, charge, charge if left > self._link.credit // 2 else 2 * charge
+            return number, left
 
     def _send(self, request: bytes, data: memoryview, number: int) -> None:
         wire = self._channel.wire

@@ -3,11 +3,13 @@
 import signal
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
-from tests.plugins.targets.smb.conftest import settings
+from tests.plugins.targets.smb.conftest import MODES, settings
 from tests.plugins.targets.smb.proxy import Proxy
-from tests.plugins.targets.smb.samba import Samba
+from tests.plugins.targets.smb.samba import Samba, running
 
 from vmbackup import Stored, TargetError
 from vmbackup_targets.smb.target import Smb
@@ -51,6 +53,22 @@ def test_many_threads_share_one_session(way: Proxy, target: Smb) -> None:
     assert list(target.entries()) == []
 
 
+@pytest.mark.parametrize("mode", ["encrypted", "encrypted with CCM"])
+@pytest.mark.parametrize("granted", [1, 128])
+def test_a_server_that_grants_little_is_asked_for_little_at_once(tmp_path: Path, mode: str, granted: int) -> None:
+    options = {**MODES[mode][0], "smb2 max credits": str(granted)}
+    size = (100 * granted + 300) * 1024
+    with (
+        running(Samba(tmp_path / "few", options)) as server,
+        Smb("nas", settings(server)) as target,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        stored = pool.map(lambda number: target.store(f"folder/{number}", [bytes([number]) * size]), range(8))
+        assert [each.size for each in stored] == [size] * 8
+        fetched = pool.map(lambda number: b"".join(target.fetch(f"folder/{number}")), range(8))
+        assert list(fetched) == [bytes([number]) * size for number in range(8)]
+
+
 def test_a_session_that_was_lost_in_between_is_not_even_noticed(own_server: Samba, way: Proxy, target: Smb) -> None:
     target.store("key", [b"x"])
     own_server.stop()
@@ -71,7 +89,7 @@ def test_a_server_that_is_gone_is_an_error_each_time_and_used_again_when_it_is_b
 
 
 @pytest.mark.parametrize("call", ["small", "large"])
-def test_a_server_that_stands_still_is_given_up_on(own_server: Samba, target: Smb, call: str) -> None:
+def test_a_server_that_stands_still_is_given_up_on(own_server: Samba, way: Proxy, target: Smb, call: str) -> None:
     """Its kernel still takes what is sent, until it has no room for more."""
 
     def source() -> Iterator[bytes]:
@@ -83,6 +101,7 @@ def test_a_server_that_stands_still_is_given_up_on(own_server: Samba, target: Sm
         target.store("key", source())
     own_server.send_signal(signal.SIGCONT)
     assert target.store("key", [b"y"]).size == 1
+    assert way.connections == 2, "what the old one may still say is nothing to wait for"
 
 
 def test_a_reader_whose_server_stands_still_is_told(own_server: Samba, target: Smb) -> None:

@@ -9,11 +9,11 @@ from tests.plugins.targets.smb.proxy import Proxy
 from tests.plugins.targets.smb.samba import Samba
 
 from vmbackup import TargetError
-from vmbackup_targets.smb.stream import DEPTH
 from vmbackup_targets.smb.target import Smb
 
 MIB = 1 << 20
-PIECES = [bytes([number]) * MIB for number in range(2 * DEPTH)]
+AT_ONCE = 16
+PIECES = [bytes([number]) * MIB for number in range(2 * AT_ONCE)]
 PATIENCE = 30
 
 
@@ -38,7 +38,7 @@ def target(server: Samba, way: Proxy, mode: str) -> Iterator[Smb]:
 
 
 def test_writes_do_not_wait_for_each_others_answers(target: Smb, way: Proxy) -> None:
-    """The proxy keeps all answers to itself until as many writes have come as may be under way."""
+    """The proxy keeps all answers to itself until many writes have come."""
     writes = threading.Semaphore(0)
     enough = threading.Event()
 
@@ -53,7 +53,7 @@ def test_writes_do_not_wait_for_each_others_answers(target: Smb, way: Proxy) -> 
 
     def hold(frame: bytes) -> bytes:
         if not enough.is_set():
-            assert all(writes.acquire(timeout=PATIENCE) for _ in range(DEPTH))
+            assert all(writes.acquire(timeout=PATIENCE) for _ in range(AT_ONCE))
             enough.set()
         return frame
 
@@ -66,7 +66,7 @@ def test_writes_do_not_wait_for_each_others_answers(target: Smb, way: Proxy) -> 
 def test_reads_do_not_wait_for_each_others_answers(target: Smb, way: Proxy) -> None:
     target.store("key", PIECES)
     # Opening the file is one request, and then come the reads.
-    wanted = way.requests + 1 + DEPTH
+    wanted = way.requests + 1 + AT_ONCE
     enough = threading.Event()
 
     def hold(frame: bytes) -> bytes:
