@@ -1,7 +1,5 @@
 """Large reads and writes, several under way at once: through the library's own requests."""
 
-import threading
-import time
 from collections.abc import Callable
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -9,7 +7,6 @@ from smbprotocol.connection import Request
 
 from vmbackup_targets.smb.handle import Handle
 from vmbackup_targets.smb.link import Link
-from vmbackup_targets.smb.trouble import Lost
 
 T = TypeVar("T", int, bytes)
 CREDIT: Final = 1 << 16
@@ -62,37 +59,21 @@ class LibraryLane:
     def __init__(self, link: Link) -> None:
         """The credits of `link` are shared by all that is under way."""
         self._link = link
-        self._gate = threading.Lock()
-        self._paid: list[tuple[Request, int]] = []
 
     def write(self, handle: Handle, offset: int, data: memoryview) -> Answer[int]:
         """Begin to write a copy of `data`."""
         with self._link.answers():
             message, receive = handle.opened.write(bytes(data), offset, send=False)
-        return Answer(self._link, self._send(message, len(data)), receive)
+            return Answer(self._link, self._send(message, len(data)), receive)
 
     def read(self, handle: Handle, offset: int, length: int) -> Answer[bytes]:
         """Begin to read."""
         with self._link.answers():
             message, receive = handle.opened.read(offset, length, send=False)
-        return Answer(self._link, self._send(message, length), receive)
+            return Answer(self._link, self._send(message, length), receive)
 
     def _send(self, message: object, size: int) -> Request:
-        link, price = self._link, -(-size // CREDIT)
-        with self._gate, link.answers():
-            until = time.monotonic() + link.channel.seconds
-            while self._spent() + price > max(link.credit, price):
-                if time.monotonic() > until:
-                    raise Lost("the server grants no credit to go on")
-                # The library wakes nobody but the one who waits for this very answer.
-                time.sleep(0.002)
-            # Asked for twice what it costs: what a server grants less in between would else never come back.
-            request = link.channel.send(
-                message, link.session.session_id, link.tree.tree_connect_id, credit_request=2 * price
-            )
-            self._paid.append((request, price))
-        return request
-
-    def _spent(self) -> int:
-        self._paid = [(request, price) for request, price in self._paid if not request.response_event.is_set()]
-        return sum(price for _, price in self._paid)
+        link = self._link
+        # Asked for twice what it costs: what a server grants less in between would else never come back.
+        credit = 2 * -(-size // CREDIT)
+        return link.channel.send(message, link.session.session_id, link.tree.tree_connect_id, credit_request=credit)

@@ -17,8 +17,6 @@ from vmbackup_targets.smb.status import Status
 from vmbackup_targets.smb.trouble import Lost, Refused
 
 T = TypeVar("T", int, bytes)
-# Credits that are left for the library's requests, which take one each.
-RESERVE: Final = 16
 _NOTHING: Final = memoryview(b"")
 
 
@@ -114,7 +112,7 @@ class WireLane:
         window = self._channel.sequence_window
         with self._window:
             left: int = window["high"] - window["low"] - charge
-            if left < (RESERVE if self._pending else 0):
+            if left < 0:
                 if self._pending:
                     # The library's own answers bring credits as well, and wake nobody here.
                     self._window.wait(0.05)
