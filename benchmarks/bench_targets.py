@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.contests import MIB, Arena, Source, fight, table
 from benchmarks.local_contests import local
+from benchmarks.nfs_contests import nfs
 from benchmarks.smb_contests import smb_encrypted, smb_signed
 
 ARENAS: tuple[Arena, ...] = (local, smb_signed, smb_encrypted)
@@ -38,6 +39,8 @@ def main() -> None:
                 for contest in contests:
                     sys.stderr.write(f"{contest.name} …\n")
                     results.append(fight(contest, arguments.rounds))
+    sys.stderr.write("nfs …\n")
+    results += nfs(arguments.rounds)
     print(table(results))
 
 

@@ -54,15 +54,8 @@ class Lane:
         if self._unstuck is not None and not self._unstuck():
             raise TargetStalled(f"the target {self.label} still hangs, and is left out")
         future: Future[T] = Future()
-
-        def run() -> None:
-            try:
-                future.set_result(work(self.repository))
-            except BaseException as error:  # noqa: BLE001 - it goes on in the thread that waits
-                future.set_exception(error)
-
         self.beat()
-        self._work.put(run)
+        self._work.put(lambda: _settle(future, work, self.repository))
         return future
 
     def finish(self, future: Future[T]) -> None:
@@ -78,6 +71,24 @@ class Lane:
         self.finish(future)
         return future.result()
 
+    def exit(self) -> None:
+        """Leave the target; while something hangs there, in a thread beside its own, for that may end what hangs.
+
+        A private mount that is given up by force lets go of what waits in the kernel, which nothing else can end: the
+        process would not even die. Raises TargetStalled when leaving hangs as well.
+        """
+
+        def leave(repository: Repository) -> None:
+            repository.target.__exit__(None, None, None)
+
+        try:
+            future = self.start(leave)
+        except TargetStalled:
+            future = Future()
+            threading.Thread(target=_settle, args=(future, leave, self.repository), daemon=True).start()
+        self.finish(future)
+        future.result()
+
     def leave(self, future: Future[T]) -> TargetStalled:
         """Leave behind what hangs, and return the error that says so."""
         self._unstuck = future.done
@@ -89,6 +100,13 @@ class Lane:
     def _run(self) -> None:
         while (work := self._work.get()) is not None:
             work()
+
+
+def _settle(future: Future[T], work: Callable[[Repository], T], repository: Repository) -> None:
+    try:
+        future.set_result(work(repository))
+    except BaseException as error:  # noqa: BLE001 - it goes on in the thread that waits
+        future.set_exception(error)
 
 
 class _Pulsing(Target[Settings]):

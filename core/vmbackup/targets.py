@@ -55,6 +55,6 @@ def entered(lanes: Collection[Lane], warn: Callable[[Failure], None]) -> Iterato
     finally:
         for lane in reversed(inside):
             try:
-                lane.do(lambda repository: repository.target.__exit__(None, None, None))
+                lane.exit()
             except Exception as error:  # noqa: BLE001 - the run is none the worse
                 warn(Failure.of("leave", error))

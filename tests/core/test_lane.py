@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
 
 import pytest
 from tests.core.stores import ID, local
@@ -11,6 +12,7 @@ from tests.core.stores import ID, local
 from vmbackup.errors import KeyMissing, TargetStalled
 from vmbackup.lane import Lane
 from vmbackup.repository import Repository
+from vmbackup_targets.local import Local, LocalSettings
 
 
 @pytest.fixture
@@ -52,6 +54,27 @@ def test_what_hangs_is_left_behind_and_nothing_else_is_begun_until_it_has_ended(
         else:
             return
     pytest.fail("the lane stays closed")
+
+
+class Freed(Local):
+    """A target on which leaving ends what hangs."""
+
+    left = threading.Event()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        self.left.set()
+        super().__exit__(kind, error, trace)
+
+
+def test_a_target_is_left_although_something_hangs_there(tmp_path: Path) -> None:
+    lane = Lane(Repository(Freed("nas", LocalSettings(path=tmp_path)), ID), stall=0.3)
+    with pytest.raises(TargetStalled):
+        lane.do(lambda _: Freed.left.wait())
+    lane.exit()
+    assert Freed.left.is_set()
+    lane.close()
 
 
 def test_what_moves_slowly_is_waited_for(lane: Lane) -> None:

@@ -17,7 +17,6 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
 _SCRIPT = Path(__file__).with_name("room.sh")
-_MEMORY_MIB = 1024
 # What User-Mode Linux calls memory is a file: where it is not in memory, it is written to a disk now and then.
 _MEMORY_PLACE = Path("/dev/shm")
 NEEDED: Mapping[str, str] = {
@@ -59,8 +58,8 @@ def missing(*, own_kernel: bool) -> list[str]:
     return sorted({package for program, package in needed.items() if not shutil.which(program, path=path)})
 
 
-def run(command: Sequence[str], shared: Path, seconds: float) -> Ended:
-    """Run `command` in the project's folder, and end all of it after `seconds`."""
+def run(command: Sequence[str], shared: Path, seconds: float, memory_mib: int = 1024) -> Ended:
+    """Run `command` in the project's folder, and end all of it after `seconds`; `memory_mib` is for User-Mode Linux."""
     own_kernel = has_nfs()
     packages = missing(own_kernel=own_kernel)
     assert not packages, f"to run the tests of NFS: apt-get install --no-install-recommends {' '.join(packages)}"
@@ -68,12 +67,12 @@ def run(command: Sequence[str], shared: Path, seconds: float) -> Ended:
     words = [f"ROOM_KERNEL={'machine' if own_kernel else 'uml'}", f"ROOM_PROJECT={PROJECT}", f"ROOM_SHARED={shared}"]
     with (shared / "console").open("wb") as console:
         process = subprocess.Popen(
-            _in_namespaces(words) if own_kernel else _in_user_mode_linux(words, shared),
+            _in_namespaces(words) if own_kernel else _in_user_mode_linux(words, shared, memory_mib),
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=console,
             start_new_session=True,
-            env={**os.environ, "TMPDIR": str(_memory(shared))},
+            env={**os.environ, "TMPDIR": str(_memory(shared, memory_mib))},
         )
         try:
             process.wait(seconds)
@@ -96,16 +95,16 @@ def _in_namespaces(words: Sequence[str]) -> list[str]:
     return ["unshare", *namespaces, "env", *words, "sh", str(_SCRIPT)]
 
 
-def _in_user_mode_linux(words: Sequence[str], shared: Path) -> list[str]:
+def _in_user_mode_linux(words: Sequence[str], shared: Path, memory_mib: int) -> list[str]:
     console = ["con=null", "con0=null,fd:1", "ssl=null"]
     root = ["rootfstype=hostfs", "rootflags=/", "ro", "quiet", "init=/bin/sh"]
     here = ["umid=room", f"uml_dir={shared}"]
-    return ["linux.uml", f"mem={_MEMORY_MIB}M", *here, *root, *console, *words, "--", str(_SCRIPT)]
+    return ["linux.uml", f"mem={memory_mib}M", *here, *root, *console, *words, "--", str(_SCRIPT)]
 
 
-def _memory(shared: Path) -> Path:
+def _memory(shared: Path, memory_mib: int) -> Path:
     with contextlib.suppress(OSError):
         found = os.statvfs(_MEMORY_PLACE)
-        if found.f_bavail * found.f_frsize >= _MEMORY_MIB << 20:
+        if found.f_bavail * found.f_frsize >= memory_mib << 20:
             return _MEMORY_PLACE
     return shared

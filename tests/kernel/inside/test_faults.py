@@ -59,7 +59,8 @@ def test_a_quota_that_is_used_up_is_told_as_that(server: Server, settings: NfsSe
             error = stored(target, "image", 8)
             assert cause(error) == errno.EDQUOT
             assert "quota" in error.advice
-            assert target.store("small", [b"abc"]).size == 3
+            assert target.stat("image") is None
+            assert list(target.leftovers()) == []
         server.revoke(folder)
         server.shell("umount", "-l", folder)
 

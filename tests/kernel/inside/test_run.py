@@ -1,5 +1,6 @@
 """Whole runs onto NFS, through the command line, against a simulated pool."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,3 +68,25 @@ def test_a_server_that_falls_silent_in_mid_run_fails_that_run_and_the_next_one_i
     assert len(backups(export)) == 1
     assert list(export.rglob("*.partial")) == []
     assert world.journals() == []
+
+
+@pytest.mark.parametrize("version", ["4.2"], indirect=True)
+def test_a_server_that_hangs_on_a_hard_mount_costs_the_other_target_and_the_report_nothing(
+    world: World, export: Path, server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = f'[targets.other]\ntype = "local"\nid = "ID"\npath = "{tmp_path}/other"\n'
+    both = world.config.read_text().replace("soft", "hard").replace("patience = 60", "patience = 3")
+    both = both.replace('targets = ["disk"]', 'targets = ["other", "disk"]\nstall = "5s"')
+    world.config.write_text(both.replace("[jobs.", f"{other}[jobs.", 1))
+    (identity,) = re.findall(r'id = "([0-9a-f-]{36})"', world.cli("target", "init", "other").stdout)
+    world.config.write_text(world.config.read_text().replace('"ID"', f'"{identity}"'))
+    world.pool.faults.add(BodyHook(after=3 * MIB, run=server.cut))
+    done = world.cli("run", "test", "--json", timeout=100)
+    assert done.returncode == 3, done.stdout
+    assert "hangs" in str(json_of(done))
+    assert len(backups(tmp_path / "other")) == 1
+    server.mend()
+    assert world.cli("run", "test").returncode == 0
+    assert len(backups(export)) == 1
+    assert list(export.rglob("*.partial")) == []
