@@ -36,10 +36,10 @@ fi
 mount -t proc proc $root/proc
 mount -t sysfs sys $root/sys
 mount -t tmpfs nfs $root/var/lib/nfs
-mkdir $root/machine
+mkdir $root/.machine
 cd $root
-pivot_root . machine
-umount -l /machine
+pivot_root . .machine
+umount -l /.machine
 chmod 1777 /tmp
 
 if [ "$ROOM_KERNEL" != machine ]; then
