@@ -84,6 +84,7 @@ class Lane:
         try:
             future = self.start(leave)
         except TargetStalled:
+            self.beat()
             future = Future()
             threading.Thread(target=_settle, args=(future, leave, self.repository), daemon=True).start()
         self.finish(future)
