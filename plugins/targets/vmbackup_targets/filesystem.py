@@ -2,12 +2,13 @@
 
 import fcntl
 import os
-import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from uuid import UUID
+
+from vmbackup_targets.mount_table import mount_id, mounts
 
 BY_UUID: Final = Path("/dev/disk/by-uuid")
 # _IOR(0x15, 0, struct fsuuid2): one byte of length, sixteen of UUID (linux/fs.h, since Linux 6.9).
@@ -38,21 +39,13 @@ def holding(descriptor: int, links: Path = BY_UUID) -> FileSystem:
 
 
 def _mount(descriptor: int) -> tuple[str, str, str]:
-    """Return source, kind and mount point, from the mount table's line for this very descriptor (proc(5))."""
-    facts = Path(f"/proc/self/fdinfo/{descriptor}").read_text(encoding="ascii")
-    number = re.search(r"^mnt_id:\s*(\d+)$", facts, re.MULTILINE)
-    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines():
-        fields = line.split(" ")
-        if number and fields[0] == number[1]:
-            kind, source = fields[fields.index("-") + 1 :][:2]
-            return _plain(source), kind, _plain(fields[4])
+    """Return source, kind and mount point, from the mount table's line for this very descriptor."""
+    number = mount_id(descriptor)
+    for mount in mounts():
+        if mount.id == number:
+            return mount.source, mount.kind, mount.point
     # The mount is gone from the table (umount -l), or from the sight of this process; the descriptor still works.
     return "unknown", "unknown", "nowhere"
-
-
-def _plain(field: str) -> str:
-    """Undo the octal escapes of a field of the mount table."""
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)
 
 
 def _told_by_kernel(descriptor: int) -> str:

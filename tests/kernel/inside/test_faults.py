@@ -10,7 +10,7 @@ from tests.kernel.inside.server import ADDRESS, Server
 from tests.kernel.inside.stopping import join, settle, stores_at_every_place
 
 from vmbackup import Leftover, TargetError
-from vmbackup_targets.nfs.mount_table import mounts
+from vmbackup_targets.mount_table import mounts
 from vmbackup_targets.nfs.settings import NfsSettings
 from vmbackup_targets.nfs.target import Nfs
 

@@ -11,7 +11,7 @@ import pytest
 from tests.kernel.inside.server import ADDRESS, Server
 
 from vmbackup import TargetError, TargetNotProven
-from vmbackup_targets.nfs.mount_table import Mount, mounts
+from vmbackup_targets.mount_table import Mount, mounts
 from vmbackup_targets.nfs.settings import NfsSettings
 from vmbackup_targets.nfs.target import Nfs
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from vmbackup_targets.nfs.mount_table import Mount, mount_id, mounts
+from vmbackup_targets.mount_table import Mount, mount_id, mounts
 from vmbackup_targets.nfs.share import Share
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from vmbackup_targets.nfs.mount_table import Mount
+from vmbackup_targets.mount_table import Mount
 
 
 @dataclass(frozen=True, slots=True)

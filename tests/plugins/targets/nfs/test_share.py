@@ -1,6 +1,6 @@
 import pytest
 
-from vmbackup_targets.nfs.mount_table import Mount
+from vmbackup_targets.mount_table import Mount
 from vmbackup_targets.nfs.share import Share
 
 SHARE = Share("nas.example.edu", "/srv/backups")

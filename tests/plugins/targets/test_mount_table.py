@@ -1,7 +1,7 @@
 import os
 from pathlib import Path
 
-from vmbackup_targets.nfs.mount_table import Mount, mount_id, mounts, parse
+from vmbackup_targets.mount_table import Mount, mount_id, mounts, parse
 
 TABLE = """\
 22 1 0:20 / /proc rw,nosuid shared:5 master:1 - proc proc rw
