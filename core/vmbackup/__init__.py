@@ -30,6 +30,7 @@ from vmbackup.errors import (
     PlanError,
     SnapshotRefused,
     TargetError,
+    TargetLost,
     TargetNotProven,
     VmbackupError,
 )
@@ -92,6 +93,7 @@ __all__ = [
     "StoredFile",
     "Target",
     "TargetError",
+    "TargetLost",
     "TargetNotProven",
     "VMFact",
     "VMResult",

@@ -66,7 +66,8 @@ class Target(Plugin[S_co]):
     """Keeps files under keys. Called from several threads at once; entered before the first use, left after the last.
 
     A target raises TargetError (or one of its kinds) for whatever goes wrong outside of it, with a message that names
-    the key and the cause; anything else that it raises is taken for a bug in it.
+    the key and the cause; TargetLost where its connection broke, after which the next call connects anew, and a run
+    may export the VM again. Anything else that it raises is taken for a bug in it.
     """
 
     kind = "target"

@@ -16,6 +16,7 @@
     │       ├── KeyRefused           4   the key is not one that a target takes
     │       ├── KeyExists            4   something is stored under the key already
     │       ├── KeyMissing           4   nothing is stored under the key
+    │       ├── TargetLost           4   the connection to the target broke
     │       └── TargetStalled        4   nothing moves on the target any more
     ├── RestoreError                 4   a backup could not be brought back
     ├── TargetNotProven             10   the target is not the one that the configuration names
@@ -130,6 +131,10 @@ class KeyExists(TargetError):
 
 class KeyMissing(TargetError):
     """Nothing is stored under the key."""
+
+
+class TargetLost(TargetError):
+    """The connection to the target broke; it may be there again at the next attempt, which exports the VM again."""
 
 
 class TargetStalled(TargetError):

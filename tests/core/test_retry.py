@@ -19,8 +19,13 @@ def test_what_may_pass(code: str) -> None:
         *[("snapshot", code) for code in ("VM_HAS_VUSBS", "SR_BACKEND_FAILURE_44", "SR_BACKEND_FAILURE_109")],
         *[("snapshot", code) for code in ("RBAC_PERMISSION_DENIED", "OPERATION_BLOCKED", "LoginRefused", "Untrusted")],
         *[("export", code) for code in ("Stalled", "TimeUp", "TASK_CANCELLED", "KeyError")],
+        *[("store", "TransferError"), ("store", "TargetStalled"), ("export", "TargetLost")],
         *[("store", "TargetError"), ("begin", "TransferError"), ("publish", "TransferError")],
     ],
 )
 def test_what_does_not_pass(step: str, code: str) -> None:
     assert not may_pass(Failure(step, code, ""))
+
+
+def test_a_target_that_was_lost_may_be_back() -> None:
+    assert may_pass(Failure("store", "TargetLost", ""))

@@ -126,7 +126,7 @@ def test_a_server_that_is_gone_in_mid_write_fails_the_run_and_the_next_one_clean
     report = world.run()
     assert exit_code(report) == 4
     failures = [outcome.failure for result in report.results for outcome in result.outcomes]
-    assert {failure.code for failure in failures if failure} == {"TargetError"}
+    assert {failure.code for failure in failures if failure} == {"TargetLost"}
     assert any("image.xva" in failure.message for failure in failures if failure)
     assert world.records() == before, "the pool is cleaned up whatever becomes of the target"
     way.on_request = lambda frame: frame
@@ -149,6 +149,18 @@ def test_a_server_that_restarts_in_mid_write_costs_one_vm_its_backup_and_no_othe
     way.on_request = lambda frame: frame
     assert exit_code(world.run()) == 0
     expect_whole_backups_alone(world, 3)
+
+
+def test_a_vm_is_exported_again_where_the_server_has_restarted_and_retries_are_asked_for(
+    world: World, way: Proxy, server: Samba
+) -> None:
+    head = world.config.read_text().partition("\n[jobs.test]")[0]
+    world.configure(job("web*", keep=2, more='retries = 1\nretry-wait = "1s"'), head=head)
+    cut_at(way, server, 3, start_again=True)
+    report = world.run()
+    assert exit_code(report) == 0, report
+    assert [(warning.step, warning.code) for warning in report.all_warnings] == [("retry", "TargetLost")]
+    expect_whole_backups_alone(world, 2)
 
 
 def test_a_wrong_password_is_told_before_the_pool_is_touched(world: World, way: Proxy) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from vmbackup import KeyExists, TargetError
+from vmbackup import KeyExists, TargetError, TargetLost
 
 _GONE: Final = "What holds this folder is gone: attach or mount it again, and run the job again."
 _RIGHTS: Final = (
@@ -33,6 +33,9 @@ ADVICE: Final[Mapping[int, str]] = {
     errno.ETIMEDOUT: _GONE,
     errno.EMFILE: "Too many files are open: raise `ulimit -n` (LimitNOFILE= of the service), or run fewer VMs at once.",
 }
+
+# A server that has gone may be back at the next attempt.
+LOST: Final = frozenset({errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.ECONNRESET})
 
 
 class Explained:
@@ -60,7 +63,8 @@ class Explained:
             raise KeyExists(f"{self._what}: something lies at {self._path} already, and stays as it is") from error
         if isinstance(error, OSError):
             cause = error.strerror or str(error)
-            raise TargetError(
+            trouble = TargetLost if error.errno in LOST else TargetError
+            raise trouble(
                 f"{self._what}: {cause} ({self._path})", advice=self._advice.get(error.errno or 0, "")
             ) from error
 

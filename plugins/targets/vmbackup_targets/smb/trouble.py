@@ -3,7 +3,7 @@
 from types import TracebackType
 from typing import Final
 
-from vmbackup import KeyExists, TargetError
+from vmbackup import KeyExists, TargetError, TargetLost
 from vmbackup_targets.smb.status import Status, name_of
 
 _LOGIN: Final = (
@@ -88,7 +88,7 @@ class Explained:
             advice = _ADVICE.get(Status(error.status), "") if error.status in _KNOWN else ""
             raise TargetError(f"{self._what}: {error} ({self._place})", advice=advice) from error
         if isinstance(error, Lost):
-            raise TargetError(f"{self._what}: {error} ({self._place})", advice=error.advice) from error
+            raise TargetLost(f"{self._what}: {error} ({self._place})", advice=error.advice) from error
 
 
 _KNOWN: Final = frozenset(int(status) for status in Status)
