@@ -9,13 +9,16 @@ SHOWN = 8
 
 
 def resolve(text: str, backups: Sequence[Backup]) -> Backup:
-    """Return the one backup that `text` names; `backups` are oldest first. Raises ConfigError for none or several."""
+    """Return the one backup that `text` names; `backups` are oldest first. Raises ConfigError for none or several.
+
+    `VM@latest` is the newest that no verification has found wrong, or the newest where they all are.
+    """
     found = [backup for backup in backups if _fits(text, backup)]
     exact = [backup for backup in found if text in {backup.address, backup.address.partition(":")[2]}]
     if text.endswith("@latest") and found:
         names = {(backup.target, backup.manifest.vm.uuid if backup.manifest.vm else "") for backup in found}
         if len(names) == 1:
-            return found[-1]
+            return next((backup for backup in reversed(found) if not backup.fault), found[-1])
     elif len(found) == 1 or len(exact) == 1:
         return (exact or found)[0]
     if not found:
@@ -25,6 +28,16 @@ def resolve(text: str, backups: Sequence[Backup]) -> Backup:
     shown = [f"{backup.target}:{backup.folder}" if twins else backup.address for backup in found[-SHOWN:]]
     some = "".join(f"\n  {name}" for name in shown)
     raise ConfigError(f"{len(found)} backups are called {text!r}:{some}", advice="Say more of the one that you mean.")
+
+
+def caution(text: str, chosen: Backup, backups: Sequence[Backup]) -> str:
+    """Say what somebody should know who gets `chosen` by `text`: that it was found wrong, or a newer one was; or ""."""
+    if chosen.fault:
+        wrong = "; ".join(f"{wrong.file}: {wrong.message}" for wrong in chosen.fault.wrong)
+        return f"{chosen.address} was found wrong on {chosen.fault.moment:%Y-%m-%d}: {wrong}"
+    found = [backup.address for backup in backups if text.endswith("@latest") and _fits(text, backup)]
+    newer = found[found.index(chosen.address) + 1 :] if found else []
+    return f"{chosen.address} is not the newest: {', '.join(newer)} was found wrong" if newer else ""
 
 
 def _fits(text: str, backup: Backup) -> bool:

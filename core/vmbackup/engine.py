@@ -18,6 +18,7 @@ from vmbackup.plan import Task
 from vmbackup.proof import Proof
 from vmbackup.results import Failure, VMResult
 from vmbackup.settings import Settings
+from vmbackup.slices import Slicing
 from vmbackup.stream import Meter, ahead, counted, read_all
 from vmbackup.xapi.inventory import reread
 from vmbackup.xapi.scratch import PoolScratch
@@ -146,11 +147,13 @@ class VMBackup:
             with closing(ahead(proof.pieces())) as pieces:
                 content = Meter(counted(pieces, lambda size: bench.watcher.sent(self._task, size)))
                 stored = Meter(compressor.compress(content)) if compressor else content
+                slicing = Slicing(stored)
                 try:
-                    self._delivery.store(name, stored)
+                    self._delivery.store(name, slicing)
                 finally:
                     self._read = proof.read
         file = stored_file("image", name, content, stored, compressor.name if compressor else None)
+        file = file.model_copy(update={"slices": slicing.slices})
         if export.packed:
             file = file.model_copy(update={"compressor": export.packed, "packed_by": "host"})
         return file, proof.evidence

@@ -24,7 +24,8 @@
     ├── LoginRefused                12   the pool refused the credentials
     │   └── Untrusted               12   the pool's certificate is not the trusted one
     ├── NotifyError                  1   a report could not be delivered to somebody
-    └── VerificationFailed          13   a stored backup is not what its manifest says
+    ├── VerificationFailed          13   a stored backup is not what its manifest says
+    └── VerificationUnread          14   a stored backup could not be read, and may be none the worse
 
 `Interrupted` stands outside the tree: it is a signal on its way out, and no `except VmbackupError` may stop it.
 """
@@ -177,6 +178,12 @@ class VerificationFailed(VmbackupError):
     """A stored backup is not what its manifest says."""
 
     exit_code = 13
+
+
+class VerificationUnread(VmbackupError):
+    """A stored backup could not be read, so that nothing is known of it; none that could be read is wrong."""
+
+    exit_code = 14
 
 
 class Interrupted(BaseException):

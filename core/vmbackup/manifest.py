@@ -33,6 +33,9 @@ Size = Annotated[int, Field(ge=0, le=2**63)]
 Name = Annotated[str, AfterValidator(check_key)]
 Utc = Annotated[AwareDatetime, AfterValidator(_utc)]
 Exported = Literal["snapshot", "vm"]
+Level = Literal["quick", "sample", "full"]
+# What a level proves, every lower one proves too.
+LEVELS: tuple[Level, ...] = ("quick", "sample", "full")
 
 
 class Fact(BaseModel):
@@ -41,11 +44,21 @@ class Fact(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class Slices(Fact):
+    """Digests of the slices of a stored file, so that a few of them can be proven without reading the rest.
+
+    Each slice has `size` bytes, the last one perhaps fewer. `digests` has 16 hex digits a slice; see `vmbackup.slices`.
+    """
+
+    size: Annotated[int, Field(ge=1, le=2**63)]
+    digests: Annotated[str, Field(pattern=r"^([0-9a-f]{16})*$")]
+
+
 class StoredFile(Fact):
     """One file of a backup; `name` is its key below the backup's folder.
 
-    `sha256` and `size` are of the bytes as they lie there, `content_sha256` and `content_size` of the same before our
-    compression. `packed_by` says who compressed it: us, the host in the pool, or nobody.
+    `sha256` and `size` are of the bytes as they lie there, as are the `slices`; `content_sha256` and `content_size` of
+    the same before our compression. `packed_by` says who compressed it: us, the host in the pool, or nobody.
     """
 
     role: Literal["image", "metadata", "guide", "pool-database"]
@@ -56,6 +69,7 @@ class StoredFile(Fact):
     content_size: Size
     compressor: str | None = None
     packed_by: Literal["vmbackup", "host"] | None = None
+    slices: Slices | None = None
 
 
 class ImageDisk(Fact):
@@ -148,6 +162,37 @@ class Manifest(Fact):
         return next((file for file in self.files if file.role == "image"), None)
 
 
+class WrongFile(Fact):
+    """A file of a backup that a verification found wrong, and in what."""
+
+    file: str
+    message: str
+
+
+class Verified(Fact):
+    """`verified-<time>.json`: what a verification of one generation found when it read the backup back.
+
+    `moment` is its end; `level` and `share` say how much it looked at, `read` is in bytes. With `finished` false the
+    time was up before all was read, so that it tells nothing of the rest.
+    """
+
+    vmbackup_verified: Literal[1] = 1
+    generation: Annotated[int, Field(ge=1)]
+    moment: Utc
+    level: Level
+    share: Annotated[float, Field(ge=0, le=1)] = 1.0
+    read: Size
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    written_by: str
+    finished: bool = True
+    wrong: tuple[WrongFile, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """Whether all that it looked at is what the manifest says."""
+        return self.finished and not self.wrong
+
+
 class Begun(Fact):
     """`begun.json`: who has begun a backup in this folder, written before everything else; so for each generation."""
 
@@ -180,6 +225,20 @@ def manifest_generation(name: str) -> int:
         return 1
     match = re.fullmatch(r"manifest\.([1-9][0-9]{0,5})\.json", name)
     return int(match[1]) if match else 0
+
+
+def verified_name(moment: datetime) -> str:
+    """Return the name of the file that keeps a verification's result, by its end in UTC."""
+    return f"verified-{moment:%Y%m%dT%H%M%SZ}.json"
+
+
+def verified_moment(name: str) -> datetime | None:
+    """Return when the verification ended whose result a file of that name keeps, or None for any other file."""
+    match = re.fullmatch(r"verified-([0-9]{8}T[0-9]{6}Z)\.json", name)
+    try:
+        return datetime.strptime(match[1], "%Y%m%dT%H%M%S%z") if match else None
+    except ValueError:
+        return None
 
 
 def is_ours(name: str) -> bool:

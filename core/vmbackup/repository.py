@@ -25,9 +25,12 @@ from vmbackup.manifest import (
     Fact,
     Identity,
     Manifest,
+    Verified,
+    WrongFile,
     generation_name,
     is_ours,
     manifest_generation,
+    verified_moment,
 )
 from vmbackup.results import Backup
 from vmbackup.settings import Settings
@@ -52,10 +55,18 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A folder that seems to hold a backup and cannot be believed, and why. It is never touched."""
+    """A folder that seems to hold a backup and cannot be believed, and why. It is never touched.
+
+    `unread` says that its manifest could not be read, so that it may be none the worse.
+    """
 
     folder: str
     reason: str
+    unread: bool = False
+
+
+class Unbelievable(TargetError):
+    """One of our small files was read, and is not what we write."""
 
 
 F = TypeVar("F", bound=Fact)
@@ -183,17 +194,20 @@ class Repository:
         if not manifests:
             return [Unfinished(folder, begun, trashed=False)]
         reasons = []
+        unread = False
         for name in manifests:
             try:
                 manifest = self._read(f"{folder}/{name}", Manifest)
             except TargetError as error:
                 reasons.append(error.message)
+                unread |= not isinstance(error, Unbelievable)
                 continue
             missing = _missing(manifest, files)
             if missing is None:
-                return [Backup(self.target.label, folder, manifest)]
+                verified = self._verified(folder, files, manifest.generation)
+                return [Backup(self.target.label, folder, manifest, verified)]
             reasons.append(missing)
-        return [Broken(folder, "; ".join(reasons))]
+        return [Broken(folder, "; ".join(reasons), unread)]
 
     def remove(self, backup: Backup) -> None:
         """Remove a backup so that, whenever this is cut short, it can be finished and never looks like a backup."""
@@ -226,7 +240,7 @@ class Repository:
         try:
             return read_all(self.target.fetch(key), FACT_LIMIT)
         except ValueError as error:
-            raise TargetError(f"{key}: {error}") from None
+            raise Unbelievable(f"{key}: {error}") from None
 
     def _read(self, key: str, kind: type[F]) -> F:
         try:
@@ -234,7 +248,25 @@ class Repository:
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(str(part) for part in first["loc"])
-            raise TargetError(f"{key}: not to be believed: {place}: {first['msg']}") from None
+            raise Unbelievable(f"{key}: not to be believed: {place}: {first['msg']}") from None
+
+    def _verified(self, folder: str, files: Iterable[str], generation: int) -> tuple[Verified, ...]:
+        """Return what the verifications of this generation have found, newest first.
+
+        A result that cannot be read counts as one that found something wrong: it might be.
+        """
+        found = []
+        for moment, name in sorted(((at, name) for name in files if (at := verified_moment(name))), reverse=True):
+            try:
+                result = self._read(f"{folder}/{name}", Verified).model_copy(update={"moment": moment})
+            except TargetError as error:
+                wrong = (WrongFile(file=name, message=error.message),)
+                result = Verified(
+                    generation=generation, moment=moment, level="full", read=0, seconds=0, written_by="", wrong=wrong
+                )
+            if result.generation == generation:
+                found.append(result)
+        return tuple(found)
 
     def _almost_removed(self, folder: str) -> list[Found]:
         """Where `trash.json` is all that is ours, it is the last moment of a removal, if that is what the file says."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from vmbackup.errors import VmbackupError
-from vmbackup.manifest import Manifest
+from vmbackup.manifest import LEVELS, Level, Manifest, Verified
 from vmbackup.models import Pool
 
 # The step before the first VM: what fails there stops everything, and has an exit code of its own.
@@ -45,11 +45,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A backup in a target's repository: it exists because its manifest does. `folder` is the key above its files."""
+    """A backup in a target's repository: it exists because its manifest does. `folder` is the key above its files.
+
+    `verified` are the kept results of its verifications, newest first, of this generation alone.
+    """
 
     target: str
     folder: str
     manifest: Manifest
+    verified: tuple[Verified, ...] = ()
 
     @property
     def address(self) -> str:
@@ -61,6 +65,21 @@ class Backup:
     def size(self) -> int:
         """What it takes on the target, in bytes, without the small files that name it."""
         return sum(file.size for file in self.manifest.files)
+
+    @property
+    def fault(self) -> Verified | None:
+        """The newest verification that found it wrong, unless a whole one has found it good since."""
+        for result in self.verified:
+            if result.good and result.level == "full":
+                return None
+            if result.wrong:
+                return result
+        return None
+
+    def proven(self, level: Level) -> Verified | None:
+        """Return the newest verification that found it good and looked at no less than `level` does."""
+        rank = LEVELS.index(level)
+        return next((one for one in self.verified if one.good and LEVELS.index(one.level) >= rank), None)
 
 
 @dataclass(frozen=True, slots=True)

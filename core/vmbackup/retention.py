@@ -1,6 +1,6 @@
 """Which backups may go. Pure: it looks at the backups alone, and never at the clock.
 
-Only proven backups come in, so only they count. What is not in the list is never removed.
+Only backups that were proven when they were made come in. What is not in the list is never removed.
 """
 
 from collections import defaultdict
@@ -30,11 +30,12 @@ def group_of(backup: Backup) -> Group:
 
 
 def decide(backups: Iterable[Backup], keep: Keep, as_of: datetime) -> list[Decision]:
-    """Decide about the proven backups of one or more groups, newest first within each.
+    """Decide about the backups of one or more groups, newest first within each.
 
     The newest `keep.last` stay, and the newest of each method stays until told: a job that turns to another method
     does not lose the only backups that hold all disks. What is dated after `as_of`, the time of the backup that has
-    just been made, was made under a wrong clock: it stays, and takes nobody's place.
+    just been made, was made under a wrong clock: it stays, and takes nobody's place. So does what a verification has
+    found wrong: it is no proven backup any more, but what is left of it may be the best that there is of its day.
     """
     groups: dict[Group, list[Backup]] = defaultdict(list)
     for backup in backups:
@@ -45,8 +46,13 @@ def decide(backups: Iterable[Backup], keep: Keep, as_of: datetime) -> list[Decis
 def _decide_group(backups: list[Backup], keep: Keep, as_of: datetime) -> Iterable[Decision]:
     future = [backup for backup in backups if backup.manifest.snapshot_time > as_of]
     yield from (Decision(backup, keep=True, reason="it is dated in the future") for backup in future)
-    methods: set[str] = set()
     present = [backup for backup in backups if backup.manifest.snapshot_time <= as_of]
+    wrong = [backup for backup in present if backup.fault]
+    yield from (
+        Decision(backup, keep=True, reason="its verification failed, which is for you to judge") for backup in wrong
+    )
+    methods: set[str] = set()
+    present = [backup for backup in present if not backup.fault]
     for rank, backup in enumerate(sorted(present, key=_age, reverse=True), 1):
         first = backup.manifest.method not in methods
         methods.add(backup.manifest.method)

@@ -1,13 +1,15 @@
 """`vmbackup list` and `vmbackup show`: the backups that there are, from the targets alone."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from vmbackup.address import resolve
+from vmbackup.cli.choice import chosen
 from vmbackup.cli.options import ConfigOption, JsonOption, TargetOption, open_site
-from vmbackup.cli.output import console, moment, name, print_json, size, table
+from vmbackup.cli.output import age, console, moment, name, print_json, size, table
+from vmbackup.manifest import Verified
 from vmbackup.repository import Broken
 from vmbackup.results import Backup
 from vmbackup.site import Site
@@ -60,10 +62,11 @@ def show(
 ) -> int:
     """Show all that is known of one backup."""
     backups, _ = all_backups(open_site(config), target)
-    found = resolve(backup, backups)
+    found = chosen(backup, backups)
     manifest = found.manifest
     if as_json:
-        print_json({**_facts(found), "manifest": manifest.model_dump(mode="json")})
+        results = [result.model_dump(mode="json") for result in found.verified]
+        print_json({**_facts(found), "verifications": results, "manifest": manifest.model_dump(mode="json")})
         return 0
     out = console()
     out.print(f"[bold]{name(found.address)}[/]", soft_wrap=True)
@@ -79,6 +82,7 @@ def show(
     if vm:
         lines += [("left out", f"the disk {disk.name!r} at position {disk.position}") for disk in vm.left_out]
         lines += [("secrets", ", ".join(vm.secrets))] if vm.secrets else []
+    lines += [("verified", _verified(result)) for result in found.verified] or [("verified", "never since it was made")]
     for key, value in lines:
         out.print(f"{key:<9} {name(value)}", soft_wrap=True)
     if manifest.image:
@@ -100,17 +104,37 @@ def _packed(compressor: str | None, packed_by: str | None) -> str:
     return f"{compressor} ({packed_by})" if compressor and packed_by else ""
 
 
+def _verified(result: Verified) -> str:
+    """Say what one verification has found."""
+    share = f" of {result.share * 100:g} %" if result.level == "sample" else ""
+    looked = f"{moment(result.moment)}, {result.level}{share}, {size(result.read)} read, {result.written_by}"
+    if result.wrong:
+        return f"{looked}: wrong: " + "; ".join(f"{wrong.file}: {wrong.message}" for wrong in result.wrong)
+    return f"{looked}: {'good' if result.good else 'not finished'}"
+
+
+def _standing(backup: Backup, now: datetime) -> str:
+    """Say how long ago the whole backup was read and found good, or that it was found wrong since."""
+    if backup.fault:
+        return f"[red]wrong[/] {age(backup.fault.moment, now)}"
+    whole = backup.proven("full")
+    return age(whole.moment, now) if whole else "never"
+
+
 def _table(backups: Iterable[Backup]) -> object:
-    shown = table("backup", "snapshot", "method", "job", "size", right=("size",))
+    now = datetime.now(UTC)
+    shown = table("backup", "snapshot", "method", "job", "size", "verified", right=("size",))
     for backup in backups:
         manifest = backup.manifest
         when = moment(manifest.snapshot_time)
-        shown.add_row(name(backup.address), when, manifest.method, manifest.job, size(backup.size))
+        shown.add_row(
+            name(backup.address), when, manifest.method, manifest.job, size(backup.size), _standing(backup, now)
+        )
     return shown
 
 
 def _facts(backup: Backup) -> dict[str, object]:
-    manifest = backup.manifest
+    manifest, whole = backup.manifest, backup.proven("full")
     return {
         "address": backup.address,
         "target": backup.target,
@@ -122,4 +146,6 @@ def _facts(backup: Backup) -> dict[str, object]:
         "method": manifest.method,
         "snapshot_time": manifest.snapshot_time.isoformat(),
         "size": backup.size,
+        "verified": whole.moment.isoformat() if whole else None,
+        "wrong": backup.fault.moment.isoformat() if backup.fault else None,
     }

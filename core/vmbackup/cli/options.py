@@ -1,11 +1,15 @@
 """The options that several commands share, and what they stand for."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 
+from vmbackup.config import Duration
 from vmbackup.config_file import find, load
+from vmbackup.errors import ConfigError
 from vmbackup.registry import Registry
 from vmbackup.site import Site
 
@@ -20,3 +24,20 @@ TargetOption = Annotated[
 def open_site(config: Path | None, state: Path | None = None) -> Site:
     """Read the configuration and find the plugins."""
     return Site(load(find(config)), Registry.installed(), state.absolute() if state else None)
+
+
+def duration_in_seconds(text: str) -> float:
+    """Read a duration as the configuration writes it, such as `2h`. Raises ConfigError."""
+    try:
+        return TypeAdapter(Duration).validate_python(text)
+    except ValidationError:
+        raise ConfigError(f"{text!r} is no duration", advice="Write one as 90m, 2h or 1h 30m.") from None
+
+
+def percent(text: str) -> float:
+    """Read a share such as `5%`, more than nothing and no more than all, as a part of 1. Raises ConfigError."""
+    match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,9})?)\s*%", text.strip())
+    share = float(match[1]) / 100 if match else 0.0
+    if not 0 < share <= 1:
+        raise ConfigError(f"{text!r} is no share", advice="Write one as 5% or 0.5%, up to 100%.")
+    return share

@@ -44,6 +44,12 @@ def moment(when: datetime) -> str:
     return f"{when:%Y-%m-%d %H:%M:%S}Z"
 
 
+def age(when: datetime, now: datetime) -> str:
+    """Return for people how long ago a moment was, such as `5 h ago` or `12 days ago`; both in UTC."""
+    hours = max(0, (now - when) // timedelta(hours=1))
+    return f"{hours // 24} days ago" if hours >= 48 else f"{hours} h ago"  # noqa: PLR2004 - two days
+
+
 def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
     """Return an empty table with these columns; those in `right` hold numbers."""
     made = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))

@@ -1,74 +1,137 @@
 """`vmbackup verify`: read backups back and prove them again."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from vmbackup.address import resolve
+from vmbackup.cli.choice import chosen
 from vmbackup.cli.listing import all_backups
-from vmbackup.cli.options import ConfigOption, JsonOption, StateOption, TargetOption, open_site
-from vmbackup.cli.output import console, name, print_json, size
+from vmbackup.cli.options import (
+    ConfigOption,
+    JsonOption,
+    StateOption,
+    TargetOption,
+    duration_in_seconds,
+    open_site,
+    percent,
+)
 from vmbackup.cli.progress import reading
 from vmbackup.cli.signals import interruptible
-from vmbackup.errors import ConfigError, VerificationFailed
+from vmbackup.cli.verdicts import Said
+from vmbackup.errors import ConfigError, TargetError, VerificationUnread
+from vmbackup.repository import Broken, Repository
 from vmbackup.results import Backup
 from vmbackup.site import Site
-from vmbackup.verify import Verdict, verify
+from vmbackup.verify import Clock, Depth, Verdict, Wrong, in_turn, keep, result_of, verify
 
 
 def verify_backups(
     backups: Annotated[list[str] | None, typer.Argument(help="TARGET:VM@TIME, any unique part, or VM@latest.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every backup.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Every backup, those not verified for longest first.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Only that every file is there and has its size.")] = False,
+    sample: Annotated[
+        str | None, typer.Option("--sample", metavar="SHARE", help="A share of each image, such as 5%, by chance.")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Every byte; so it is where nothing is said.")] = False,
+    max_duration: Annotated[
+        str | None, typer.Option("--max-duration", metavar="TIME", help="Stop after so long, such as 2h.")
+    ] = None,
     config: ConfigOption = None,
     state: StateOption = None,
     target: TargetOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Read backups back and prove them again, digests and images. Exits 13 if one is not good."""
+    """Read backups back and prove them again, digests and images. Exits 13 if one is wrong, 14 if one is not read."""
     site = open_site(config, state)
     if bool(backups) == every:
         raise ConfigError("say which backups to verify, or --all")
-    known, broken = all_backups(site, target)
-    chosen = known if every else [resolve(text, known) for text in backups or ()]
-    verdicts = []
+    depth = _depth(quick=quick, sample=sample, full=full)
+    clock = Clock(duration_in_seconds(max_duration) if max_duration else None)
+    known = _known(site, target, every=every)
+    turns = in_turn(known.backups, depth.level) if every else [chosen(text, known.backups) for text in backups or ()]
+    said = Said(depth.level, as_json=as_json)
+    for label, error in known.away:
+        said.away(label, error)
+    for label, found in known.broken if every else ():
+        said.broken(label, found)
     with interruptible(site.state()):
-        for backup in chosen:
-            verdict = _verify(site, backup)
-            verdicts.append(verdict)
-            if not as_json:
-                _show(verdict)
-    failed = [verdict for verdict in verdicts if not verdict.good]
-    unbelievable = broken if every else []
-    if as_json:
-        print_json({"ok": not failed and not unbelievable, "backups": [_facts(verdict) for verdict in verdicts]})
-    else:
-        for label, found in unbelievable:
-            console().print(f"[red]broken[/] {label}:{found.folder}: {name(found.reason)}", soft_wrap=True)
-        console().print(f"{len(verdicts) - len(failed)} good, {len(failed) + len(unbelievable)} not")
-    return VerificationFailed.exit_code if failed or unbelievable else 0
+        said.left(_verify_all(site, turns, depth, clock, said))
+    return said.end()
 
 
-def _verify(site: Site, backup: Backup) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What there is on the targets, and those of them that could not be read."""
+
+    backups: list[Backup]
+    broken: list[tuple[str, Broken]]
+    away: list[tuple[str, TargetError]]
+
+
+def _depth(*, quick: bool, sample: str | None, full: bool) -> Depth:
+    if quick + bool(sample) + full > 1:
+        raise ConfigError("say one of --quick, --sample and --full")
+    if sample:
+        return Depth("sample", percent(sample))
+    return Depth("quick") if quick else Depth()
+
+
+def _known(site: Site, targets: list[str] | None, *, every: bool) -> _Known:
+    """Look at each target by itself; where the backups are named, one that cannot be read may hold the one meant."""
+    backups, broken, away = [], [], []
+    for label in targets or sorted(site.config.targets):
+        try:
+            found, unbelievable = all_backups(site, [label])
+        except TargetError as error:
+            if not every:
+                raise VerificationUnread(error.message, advice=error.advice) from error
+            away.append((label, error))
+        else:
+            backups += found
+            broken += unbelievable
+    return _Known(sorted(backups, key=lambda backup: (backup.manifest.snapshot_time, backup.folder)), broken, away)
+
+
+def _verify_all(site: Site, turns: Sequence[Backup], depth: Depth, clock: Clock, said: Said) -> Sequence[Backup]:
+    """Verify one after the other and say what comes of each; return those that the time did not suffice for."""
+    for number, backup in enumerate(turns):
+        if clock.up:
+            return turns[number:]
+        verdict, warning = _verify(site, backup, depth, clock, first=number == 0)
+        said.verdict(verdict, warning)
+        if verdict.unfinished:
+            return turns[number:]
+    return ()
+
+
+def _verify(site: Site, backup: Backup, depth: Depth, clock: Clock, *, first: bool) -> tuple[Verdict, str]:
+    """Verify one backup and keep the result; return, too, why it could not be kept, or ""."""
     repository = site.repository(backup.target)
-    with repository.target, reading(backup.address, backup.size) as tell:
-        repository.prove()
-        return verify(backup, repository, site.registry, tell)
+    try:
+        with repository.target, reading(backup.address, depth.estimate(backup)) as shown:
+            repository.prove()
+
+            def tell(size: int) -> None:
+                shown(size)
+                clock.check()
+
+            verdict = verify(backup, repository, site.registry, tell, depth)
+            return verdict, _keep(verdict, repository, first=first)
+    except TargetError as error:
+        return Verdict(backup, (Wrong("", error.message, unread=True),), 0, depth), ""
 
 
-def _show(verdict: Verdict) -> None:
-    out = console()
-    address = name(verdict.backup.address)
-    if verdict.good:
-        out.print(f"[green]good[/] {address}, {size(verdict.read)} read", soft_wrap=True)
-    for wrong in verdict.wrong:
-        word = "[yellow]could not read[/]" if wrong.unread else "[red]wrong[/]"
-        out.print(f"{word} {address}: {wrong.file}: {name(wrong.message)}", soft_wrap=True)
-
-
-def _facts(verdict: Verdict) -> dict[str, object]:
-    return {
-        "address": verdict.backup.address,
-        "good": verdict.good,
-        "read": verdict.read,
-        "wrong": [{"file": wrong.file, "message": wrong.message, "unread": wrong.unread} for wrong in verdict.wrong],
-    }
+def _keep(verdict: Verdict, repository: Repository, *, first: bool) -> str:
+    result = result_of(verdict, datetime.now(UTC))
+    # One that was cut short is the next call's first again, unless a whole call was not enough for it: then others go
+    # before it, since it would keep them waiting for ever.
+    if result is None or (verdict.word == "unfinished" and not first):
+        return ""
+    try:
+        keep(result, verdict.backup, repository)
+    except TargetError as error:
+        return f"the result could not be kept: {error.message}"
+    return ""

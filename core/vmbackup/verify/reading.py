@@ -1,0 +1,74 @@
+"""A stored file on its way back: digested as it lies there, unpacked, and digested as it was."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from typing_extensions import Buffer
+
+from vmbackup.errors import ImageError
+from vmbackup.images import ImageCheck, PackedCheck, RawCheck, VhdCheck, XvaCheck
+from vmbackup.manifest import Image, StoredFile
+from vmbackup.registry import Registry
+from vmbackup.repository import Repository
+from vmbackup.results import Backup
+from vmbackup.stream import Meter, ahead, counted
+
+Tell = Callable[[int], None]
+_LARGE = 256 << 10
+
+
+def content(
+    backup: Backup, file: StoredFile, repository: Repository, registry: Registry, tell: Tell = lambda _: None
+) -> Iterator[Buffer]:
+    """Yield a file as it was before our compression. At its end it has proven to be what the manifest says.
+
+    One thread reads and digests, one unpacks, and the caller's digests what was unpacked. Raises ImageError where it is
+    not, TargetError where it cannot be read.
+    """
+    stored = Meter(counted(repository.target.fetch(f"{backup.folder}/{file.name}"), tell))
+    read = ahead(iter(stored))
+    # Without compression of ours both digests are of the same bytes, which are then hashed once.
+    unpacked = Meter(ahead(_owned(unpack(file, read, registry)))) if file.packed_by == "vmbackup" else stored
+    yield from read if unpacked is stored else unpacked
+    if stored.size != file.size:
+        raise ImageError(f"{file.name} has {stored.size:,} bytes instead of {file.size:,}", position=stored.size)
+    if stored.sha256 != file.sha256:
+        raise ImageError(f"{file.name} is not what was stored: its SHA-256 has changed", position=stored.size)
+    if (unpacked.size, unpacked.sha256) != (file.content_size, file.content_sha256):
+        raise ImageError(f"{file.name} does not unpack to what was backed up", position=unpacked.size)
+
+
+def unpack(file: StoredFile, stored: Iterable[Buffer], registry: Registry) -> Iterable[Buffer]:
+    """Undo our compression, if there is any; what a host compressed is left as the host takes it back."""
+    if file.packed_by != "vmbackup" or file.compressor is None:
+        return stored
+    return registry.compressor(file.compressor, {}).decompress(stored)
+
+
+def image_check(image: Image, file: StoredFile) -> ImageCheck:
+    """Return the check for a stored image, as strict as the one that it passed when it was written."""
+    if image.format == "xva":
+        whole: ImageCheck = XvaCheck({disk.uuid: disk.virtual_size for disk in image.disks})
+    else:
+        size = image.disks[0].virtual_size if image.disks else 0
+        whole = RawCheck(size) if image.format == "raw" else VhdCheck(size)
+    return PackedCheck(file.compressor, whole) if file.packed_by == "host" and file.compressor else whole
+
+
+def _owned(chunks: Iterable[Buffer]) -> Iterator[Buffer]:
+    """Yield chunks that outlast the next one, since a compressor may use its memory again, and none that is small.
+
+    What goes from thread to thread in pieces of 2 KiB costs more than it takes to unpack it.
+    """
+    small = bytearray()
+    for chunk in chunks:
+        with memoryview(chunk) as view:
+            large, lasting = view.nbytes >= _LARGE, isinstance(view.obj, bytes)
+        if not large:
+            small += chunk
+        if small and (large or len(small) >= _LARGE):
+            yield bytes(small)
+            small.clear()
+        if large:
+            yield chunk if lasting else bytes(chunk)
+    if small:
+        yield bytes(small)
