@@ -35,8 +35,8 @@ def caution(text: str, chosen: Backup, backups: Sequence[Backup]) -> str:
     if chosen.fault:
         wrong = "; ".join(f"{wrong.file}: {wrong.message}" for wrong in chosen.fault.wrong)
         return f"{chosen.address} was found wrong on {chosen.fault.moment:%Y-%m-%d}: {wrong}"
-    found = [backup.address for backup in backups if text.endswith("@latest") and _fits(text, backup)]
-    newer = found[found.index(chosen.address) + 1 :] if found else []
+    found = [backup for backup in backups if text.endswith("@latest") and _fits(text, backup)]
+    newer = [backup.address for backup in found[found.index(chosen) + 1 :]] if found else []
     return f"{chosen.address} is not the newest: {', '.join(newer)} was found wrong" if newer else ""
 
 

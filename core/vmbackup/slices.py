@@ -19,9 +19,10 @@ _DIGITS = 16
 class Slicing:
     """Passes chunks through, and knows the digests of their slices when they have gone by."""
 
-    def __init__(self, chunks: Iterable[Buffer]) -> None:
-        """Take the chunks to pass through."""
+    def __init__(self, chunks: Iterable[Buffer], most: int = MOST) -> None:
+        """Take the chunks to pass through; there will be `most` slices at most."""
         self._chunks = chunks
+        self._most = most
         self._leaves = _Leaves()
 
     def __iter__(self) -> Iterator[Buffer]:
@@ -34,7 +35,7 @@ class Slicing:
     def slices(self) -> Slices:
         """The digests of what has gone by."""
         leaves = self._leaves.digests()
-        together = max(1, -(-len(leaves) // MOST))
+        together = max(1, -(-len(leaves) // self._most))
         digests = (_joined(leaves[start : start + together]) for start in range(0, len(leaves), together))
         return Slices(size=together * LEAF, digests="".join(digests))
 
