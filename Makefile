@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DIR ?=
 
-.PHONY: demo test kerberos check integration bench bench-targets clean
+.PHONY: demo test kerberos check integration bench bench-targets bench-verify clean
 
 demo: .venv/installed
 	$(BIN)/vmbackup demo $(if $(DIR),--dir $(DIR))
@@ -40,6 +40,9 @@ bench: .venv/installed
 
 bench-targets: .venv/installed
 	PYTHONPATH=. $(BIN)/python benchmarks/bench_targets.py
+
+bench-verify: .venv/installed
+	PYTHONPATH=. $(BIN)/python benchmarks/bench_verify.py
 
 clean:
 	rm -rf .venv dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.contests import MIB, Arena, Source, fight, table
@@ -19,9 +20,9 @@ from benchmarks.smb_contests import smb_encrypted, smb_signed
 ARENAS: tuple[Arena, ...] = (local, smb_signed, smb_encrypted)
 
 
-def main() -> None:
+def main(about: str | None = __doc__, arenas: Sequence[Arena] = ARENAS) -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--size", type=int, default=1024, help="MiB in the file")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--dir", type=Path, default=None, help="a folder on the disk to be measured")
@@ -32,7 +33,7 @@ def main() -> None:
         with path.open("wb") as file:
             for _ in range(arguments.size):
                 file.write(os.urandom(MIB))
-        for arena in ARENAS:
+        for arena in arenas:
             folder = Path(name, arena.__name__)
             folder.mkdir()
             with arena(Source(path, arguments.size * MIB, folder)) as contests:

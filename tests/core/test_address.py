@@ -1,9 +1,11 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from tests.core.builders import START, backup
+from tests.core.verify.images import result
 
-from vmbackup.address import resolve
+from vmbackup.address import caution, resolve
 from vmbackup.errors import ConfigError
 from vmbackup.results import Backup
 
@@ -90,3 +92,33 @@ def test_twins_of_one_second_are_told_apart_by_their_folders() -> None:
         resolve(OLD.address, [OLD, twin])
     assert twin.folder in caught.value.message
     assert resolve(f"{twin.target}:{twin.folder}", [OLD, twin]) is twin
+
+
+LATEST = backup(at=START + 3 * WEEK)
+WRONG = replace(LATEST, verified=(result(days=30, wrong="damaged"),))
+
+
+def test_the_latest_is_none_that_was_found_wrong_and_that_is_said() -> None:
+    there = [OLD, NEW, WRONG]
+    assert resolve("web@latest", there) is NEW
+    assert caution("web@latest", NEW, there) == f"{NEW.address} is not the newest: {WRONG.address} was found wrong"
+
+
+def test_the_latest_of_nothing_but_wrong_ones_is_the_newest_and_that_is_said() -> None:
+    older = replace(NEW, verified=WRONG.verified)
+    assert resolve("web@latest", [older, WRONG]) is WRONG
+    said = caution("web@latest", WRONG, [older, WRONG])
+    assert said == f"{WRONG.address} was found wrong on 2026-02-02: image.xva: damaged"
+
+
+def test_one_that_was_found_wrong_can_be_named_and_that_is_said() -> None:
+    assert resolve(WRONG.address, [OLD, WRONG]) is WRONG
+    assert "was found wrong" in caution(WRONG.address, WRONG, [OLD, WRONG])
+
+
+def test_nothing_is_said_of_what_is_good() -> None:
+    repaired = replace(WRONG, verified=(result(days=31), *WRONG.verified))
+    assert resolve("web@latest", [OLD, repaired]) is repaired
+    assert caution("web@latest", repaired, [OLD, repaired]) == ""
+    assert caution(OLD.address, OLD, [OLD, WRONG]) == "", "an older one that is named is meant"
+    assert caution("disk:web@latest", DISK, [*ALL, WRONG]) == "", "what is wrong elsewhere is another matter"

@@ -25,6 +25,7 @@ from typing_extensions import Buffer
 
 from vmbackup import Stored
 from vmbackup.errors import KeyExists, TargetError, TargetNotProven
+from vmbackup.manifest import Verified
 from vmbackup.repository import FACT_LIMIT, Broken, Repository
 from vmbackup.results import Backup
 from vmbackup_targets.local import Local
@@ -293,3 +294,45 @@ def test_a_small_file_that_is_not_small_is_not_read(root: Path, repository: Repo
     assert len(repository.fetch_small("limit")) == FACT_LIMIT
     with pytest.raises(TargetError, match=re.escape("huge: it has more than 4,194,304 bytes")):
         repository.fetch_small("huge")
+
+
+class Failing(Local):
+    """A target whose disk reports an error for one of the small files."""
+
+    name_of_it = "manifest.json"
+
+    def fetch(self, key: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        if key.endswith(self.name_of_it):
+            raise TargetError(f"{key} could not be read: Input/output error")
+        return super().fetch(key, offset, length)
+
+
+class FailingResult(Failing):
+    name_of_it = "verified-20260202T020000Z.json"
+
+
+def test_a_manifest_that_cannot_be_read_is_told_from_one_that_is_wrong(root: Path, repository: Repository) -> None:
+    make(repository)
+    with opened(root, Failing) as failing:
+        (found,) = failing.scan()
+    assert isinstance(found, Broken)
+    assert found.unread
+    assert "Input/output error" in found.reason
+    (root / FOLDER / "manifest.json").write_bytes(b"{}")
+    (found,) = repository.scan()
+    assert isinstance(found, Broken)
+    assert not found.unread
+
+
+def test_a_kept_result_that_cannot_be_read_might_be_that_the_backup_is_wrong(
+    root: Path, repository: Repository
+) -> None:
+    made = make(repository)
+    good = Verified(generation=1, moment=START, level="full", read=1, seconds=1, written_by="vmbackup 0", finished=True)
+    repository.store_fact(f"{made.folder}/{FailingResult.name_of_it}", good)
+    (found,) = repository.backups()
+    assert found.fault is None
+    with opened(root, FailingResult) as failing:
+        (found,) = failing.backups()
+    assert found.fault is not None
+    assert "Input/output error" in found.fault.wrong[0].message

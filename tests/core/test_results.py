@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 from tests.core.builders import FAILURE, RUN, backup, report, result
+from tests.core.verify.images import result as verified
 
 from vmbackup.errors import (
     BackupError,
@@ -16,6 +17,7 @@ from vmbackup.errors import (
     VerificationFailed,
     VmbackupError,
 )
+from vmbackup.manifest import LEVELS, Verified
 from vmbackup.results import Failure, Outcome, Removal, Report, exit_code
 
 NOTHING_THERE = Failure("plan", "PlanError", "there is no VM 'x' in the pool", exit_code=2)
@@ -129,3 +131,38 @@ def test_a_backup_s_address_and_size() -> None:
     assert backup().address == f"nas:web@20260103T020000Z-{RUN.id[:4]}"
     assert backup(database=True).address.startswith("nas:pool-database@")
     assert backup().size == 0
+
+
+WHOLE, LATER = verified(days=1), verified(days=2)
+BAD, WORSE = verified(days=3, wrong="damaged"), verified("quick", days=4, wrong="cut")
+
+
+@pytest.mark.parametrize(
+    ("results", "fault"),
+    [
+        ([], None),
+        ([WHOLE], None),
+        ([BAD], BAD),
+        ([BAD, WHOLE], BAD),
+        ([WORSE, BAD, WHOLE], WORSE),
+        ([verified("quick", days=5), BAD], BAD),
+        ([verified("sample", days=5), verified("quick", days=4), BAD], BAD),
+        ([verified(days=5, finished=False), BAD], BAD),
+        ([verified(days=5), WORSE, BAD], None),
+        ([verified("sample", days=6), verified(days=5), BAD], None),
+        ([verified(days=5, wrong="damaged", finished=False), WHOLE], verified(days=5, wrong="damaged", finished=False)),
+    ],
+)
+def test_a_backup_is_marked_from_a_fault_on_until_it_is_read_whole_and_good(
+    results: list[Verified], fault: Verified | None
+) -> None:
+    assert replace(backup(), verified=tuple(results)).fault == fault
+
+
+def test_what_has_been_proven_and_when() -> None:
+    sampled, quick = verified("sample", days=5), verified("quick", days=6)
+    there = replace(backup(), verified=(quick, sampled, BAD, LATER, WHOLE))
+    assert [there.proven(level) for level in LEVELS] == [quick, sampled, LATER]
+    assert [backup().proven(level) for level in LEVELS] == [None, None, None]
+    cut = replace(backup(), verified=(verified(finished=False),))
+    assert cut.proven("quick") is None

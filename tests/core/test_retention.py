@@ -6,6 +6,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.builders import START, backup
+from tests.core.verify.images import result
 
 from vmbackup.config import Keep
 from vmbackup.results import Backup
@@ -175,3 +176,33 @@ def test_a_backup_dated_in_the_future_takes_nobodys_place(backups: list[Backup],
     ]
     after = {place(decision.backup) for decision in decide([*backups, *future], keep, as_of) if decision.keep}
     assert after == before | {place(one) for one in future}
+
+
+def damaged(one: Backup) -> Backup:
+    return replace(one, verified=(result(wrong="damaged"),))
+
+
+@settings(max_examples=60)
+@given(made(), KEEPS, st.data())
+def test_what_was_found_wrong_stays_and_takes_nobodys_place(
+    backups: list[Backup], keep: Keep, data: st.DataObject
+) -> None:
+    """What is good is kept as if the others were not there: the last good one never goes for a damaged newer one."""
+    chosen = data.draw(st.sets(st.sampled_from(backups).map(place))) if backups else set()
+    marked = [damaged(one) if place(one) in chosen else one for one in backups]
+    good = [one for one in backups if place(one) not in chosen]
+    assert removed(marked, keep) == removed(good, keep)
+    assert chosen <= set(map(place, kept(marked, keep)))
+
+
+def test_the_last_good_backup_outlives_any_number_of_damaged_ones() -> None:
+    good = backup()
+    newer = [damaged(backup(at=START + timedelta(days=day))) for day in range(1, 9)]
+    assert good in kept([good, *newer], Keep(last=1))
+    repaired = replace(newer[-1], verified=(result(days=2), *newer[-1].verified))
+    assert removed([good, *newer[:-1], repaired], Keep(last=1)) == {place(good)}
+
+
+def test_a_damaged_backup_says_why_it_stays() -> None:
+    (decision,) = decide([damaged(backup())], Keep(last=1), END)
+    assert (decision.keep, "verification failed" in decision.reason) == (True, True)

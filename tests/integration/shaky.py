@@ -1,4 +1,4 @@
-"""A target of a stranger's: a folder that hangs or fails in the middle of images, as files beside it say."""
+"""A target of a stranger's: a folder that hangs, fails or crawls in the middle of images, as files beside it say."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,10 @@ from vmbackup_targets.local import Local
 
 
 class Shaky(Local):
-    """A folder that hangs in images while there is `hangs` beside it, and fails while there is `fails`."""
+    """A folder that hangs in images while there is `hangs` beside it, and fails while there is `fails`.
+
+    It cannot read them while there is `cannot-read`, and takes a while for each piece while there is `crawls`.
+    """
 
     name = "shaky"
 
@@ -19,6 +22,14 @@ class Shaky(Local):
     def stat(self, key: str) -> Stored | None:
         self._hang("hangs-at-once")
         return super().stat(key)
+
+    def fetch(self, key: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        for piece in super().fetch(key, offset, length):
+            if "/image" in key and self._told("cannot-read"):
+                raise TargetError(f"{key}: Input/output error", advice="See dmesg.")
+            if "/image" in key and self._told("crawls"):
+                time.sleep(0.2)
+            yield piece
 
     def _shaken(self, key: str, chunks: Iterable[Buffer]) -> Iterator[Buffer]:
         for chunk in chunks:

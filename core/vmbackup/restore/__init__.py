@@ -4,7 +4,7 @@ A restore depends on the manifest alone, never on today's configuration of jobs.
 mark until it is whole, and is gone again if it fails; a restored VM bears no mark of ours.
 """
 
-from vmbackup.errors import ConfigError, PoolError, RestoreError, VerificationFailed
+from vmbackup.errors import ConfigError, PoolError, RestoreError, VerificationFailed, VerificationUnread
 from vmbackup.restore.disk import restore_disk
 from vmbackup.restore.ends import Destination, Restored, Source, Wishes
 from vmbackup.restore.whole_vm import restore_whole_vm
@@ -19,8 +19,9 @@ __all__ = ["Destination", "Restored", "Source", "Wishes", "find_sr", "restore"]
 def restore(source: Source, destination: Destination, wishes: Wishes) -> Restored:
     """Bring a backup back.
 
-    Raises VerificationFailed before the first byte goes to the pool; RestoreError, PoolError or TransferError where the
-    pool does not take it, with nothing of it left there; RestoreError, too, for a VM that stays but does not start.
+    Raises VerificationFailed or VerificationUnread before the first byte goes to the pool; RestoreError, PoolError or
+    TransferError where the pool does not take it, with nothing of it left there; RestoreError, too, for a VM that stays
+    but does not start.
     """
     backup = source.backup
     if backup.manifest.image is None:
@@ -30,8 +31,13 @@ def restore(source: Source, destination: Destination, wishes: Wishes) -> Restore
         )
     if not wishes.force:
         verdict = verify(backup, source.repository, source.registry, source.tell)
+        wrong = "; ".join(f"{wrong.file}: {wrong.message}" for wrong in verdict.wrong)
+        if verdict.word == "unread":
+            raise VerificationUnread(
+                f"{backup.address} could not be read, and nothing was restored: {wrong}",
+                advice="It may be none the worse: see to the target, and try again.",
+            )
         if not verdict.good:
-            wrong = "; ".join(f"{wrong.file}: {wrong.message}" for wrong in verdict.wrong)
             raise VerificationFailed(
                 f"{backup.address} is not whole, and nothing was restored: {wrong}",
                 advice="Restore another backup of this VM; --force sends this one as it is.",
