@@ -17,6 +17,7 @@ from vmbackup.metadata import GUIDE, SUMS, guide, sums
 from vmbackup.registry import Registry
 from vmbackup.repository import Repository
 from vmbackup.results import Backup
+from vmbackup.slices import Slicing
 from vmbackup.stream import Meter
 from vmbackup.verify import Tell, content
 
@@ -81,8 +82,10 @@ def _store(backup: Backup, later: Later, repository: Repository, registry: Regis
     name = image.name + compressor.suffix
     plain = Meter(content(backup, image, repository, registry, tell))
     packed = Meter(compressor.compress(plain))
-    repository.store(f"{backup.folder}/{name}", _as_long_as_it_is_there(backup, repository, packed))
-    return stored_file("image", name, plain, packed, compressor.name)
+    slicing = Slicing(packed)
+    repository.store(f"{backup.folder}/{name}", _as_long_as_it_is_there(backup, repository, slicing))
+    file = stored_file("image", name, plain, packed, compressor.name)
+    return file.model_copy(update={"slices": slicing.slices})
 
 
 def _as_long_as_it_is_there(backup: Backup, repository: Repository, chunks: Iterable[Buffer]) -> Iterator[Buffer]:
