@@ -284,3 +284,29 @@ def test_the_order_is_that_of_the_kept_results(backed_up: World) -> None:
     told = json_of(backed_up.cli("verify", "--all", "--json"))["backups"]
     assert isinstance(told, list)
     assert [backup["address"] for backup in told] == [second.address, first.address]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "",
+        'method = "vdi-export"',
+        'compress = { with = "zstd" }',
+        'compress = { with = "zstd", when = "host" }',
+        'compress = { with = "zstd", when = "after" }',
+    ],
+)
+def test_every_image_can_be_sampled_whoever_compressed_it(world: World, more: str) -> None:
+    world.configure(job("web 01", more=more))
+    assert exit_code(world.run()) == 0
+    assert world.cli("compress", "disk").returncode == 0
+    (backup,) = world.backups()
+    image = backup.manifest.image_file
+    assert image is not None
+    assert image.slices is not None
+    (path,) = world.target.rglob(image.name)
+    assert world.cli("verify", "--all", "--sample", "1%").returncode == 0
+    damage(path, at=path.stat().st_size - 1)
+    done = world.cli("verify", "--all", "--sample", "100%")
+    assert done.returncode == 13
+    assert f"{image.name} is not what was stored in its bytes" in done.stdout

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from vmbackup.manifest import LEVELS, Verified, WrongFile, verified_name
+from vmbackup.errors import TargetError
+from vmbackup.manifest import BEGUN, LEVELS, TRASH, Verified, WrongFile, verified_name
 from vmbackup.repository import Repository
 from vmbackup.results import Backup
 from vmbackup.verify.verdict import Verdict
@@ -46,7 +47,16 @@ def superseded(new: Verified, kept: Iterable[Verified]) -> list[Verified]:
 
 
 def keep(result: Verified, backup: Backup, repository: Repository) -> None:
-    """Store a result, and then remove those that it supersedes. Raises TargetError where the target takes nothing."""
-    repository.store_fact(f"{backup.folder}/{verified_name(result.moment)}", result)
+    """Store a result, and then remove those that it supersedes.
+
+    Raises TargetError where the target takes nothing, or the backup has gone: a removal writes `trash.json` before it
+    looks what there is to remove, and a folder without `begun.json` would be nobody's.
+    """
+    key = f"{backup.folder}/{verified_name(result.moment)}"
+    repository.store_fact(key, result)
+    begun, trash = (repository.target.stat(f"{backup.folder}/{name}") for name in (BEGUN, TRASH))
+    if begun is None or trash is not None:
+        repository.target.delete(key)
+        raise TargetError(f"{backup.address} was removed meanwhile")
     for old in superseded(result, backup.verified):
         repository.target.delete(f"{backup.folder}/{verified_name(old.moment)}")

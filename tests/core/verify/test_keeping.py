@@ -7,6 +7,7 @@ from tests.core.builders import START
 from tests.core.stores import make, opened, tree
 from tests.core.verify.images import result
 
+from vmbackup.errors import TargetError
 from vmbackup.manifest import Verified
 from vmbackup.repository import Repository
 from vmbackup.results import Backup
@@ -156,3 +157,21 @@ def test_a_result_that_cannot_be_believed_counts_as_one_that_found_something_wro
     assert found.fault.moment == NOW.replace(microsecond=0)
     assert kept(repository, NOW).fault is None
     assert replace(found, verified=()) == backup
+
+
+def test_a_backup_that_was_removed_meanwhile_leaves_nothing_behind(root: Path, repository: Repository) -> None:
+    before = tree(root)
+    backup = make(repository)
+    repository.remove(backup)
+    good = result()
+    with pytest.raises(TargetError, match="was removed meanwhile"):
+        keep(good, backup, repository)
+    assert tree(root) == before
+
+
+def test_a_removal_that_has_begun_takes_no_result(root: Path, repository: Repository) -> None:
+    backup = make(repository)
+    repository.store_fact(f"{backup.folder}/trash.json", backup.manifest)
+    with pytest.raises(TargetError, match="was removed meanwhile"):
+        keep(result(), backup, repository)
+    assert names(root) == []
