@@ -186,7 +186,12 @@ class Method(Plugin[S_co]):
 
 
 class Compressor(Plugin[S_co]):
-    """Makes streams smaller. `suffix` ends the file's name, `unpack` are the shell words that undo it for a person."""
+    """Makes streams smaller. `suffix` ends the file's name.
+
+    `unpack` are the shell words that undo it for a person: before the file's name they write its content to standard
+    output. Every chunk, of those that go in and of those that come out, owns its bytes: several wait for each target,
+    and what is compressed on other threads is kept while the next ones are asked for.
+    """
 
     kind = "compressor"
     suffix: ClassVar[str]

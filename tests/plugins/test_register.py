@@ -7,6 +7,7 @@ BUNDLED = [
     ("target", "nfs"),
     ("target", "smb"),
     ("compressor", "none"),
+    ("compressor", "gzip"),
     ("compressor", "zstd"),
     ("notifier", "email"),
     ("reporter", "json"),

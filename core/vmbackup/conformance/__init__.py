@@ -1,12 +1,27 @@
-"""What every target promises, one function each.
+"""What every target and every compressor promises, one function each.
 
 A promise is a function that takes an entered target with nothing on it and raises PromiseBroken where the target does
 something else. `hold` calls it with a new folder of any target, and cleans up. `vmbackup check` holds a configured
-target against them all; `vmbackup.testing` does the same in pytest.
+target against them all; `vmbackup.testing` does the same in pytest. A promise of a compressor takes a compressor, and
+is called as it is.
 """
 
+from vmbackup.conformance.compressing import (
+    gives_back_every_size,
+    gives_chunks_that_last,
+    lets_errors_of_its_source_go_on,
+    takes_any_chunks,
+    unpacks_by_its_shell_words,
+)
+from vmbackup.conformance.damage import (
+    finds_every_cut,
+    leaves_no_end_when_its_source_fails,
+    never_gives_other_bytes,
+    refuses_what_follows_its_end,
+)
 from vmbackup.conformance.holding import Promise, PromiseBroken, hold
 from vmbackup.conformance.identity import is_known_by_its_identity, refuses_to_be_another
+from vmbackup.conformance.memory import needs_no_more_for_more, refuses_hostile, takes_little_for_a_bomb
 from vmbackup.conformance.naming import refuses_every_other_key, takes_every_key
 from vmbackup.conformance.once import (
     deletes_twice,
@@ -14,6 +29,7 @@ from vmbackup.conformance.once import (
     refuses_a_second_store,
     removes_empty_folders,
 )
+from vmbackup.conformance.packing import CompressorPromise
 from vmbackup.conformance.reading import (
     keeps_empty_files,
     keeps_every_byte,
@@ -55,12 +71,37 @@ PROMISES: tuple[Promise, ...] = (
 )
 """Those that need nothing but a target."""
 
+COMPRESSOR_PROMISES: tuple[CompressorPromise, ...] = (
+    gives_back_every_size,
+    takes_any_chunks,
+    gives_chunks_that_last,
+    lets_errors_of_its_source_go_on,
+    needs_no_more_for_more,
+    unpacks_by_its_shell_words,
+)
+"""Those of every compressor, also of one that leaves the bytes as they are."""
+
+FORMAT_PROMISES: tuple[CompressorPromise, ...] = (
+    finds_every_cut,
+    never_gives_other_bytes,
+    refuses_what_follows_its_end,
+    leaves_no_end_when_its_source_fails,
+    takes_little_for_a_bomb,
+)
+"""Those of a compressor with a format of its own."""
+
 __all__ = [
+    "COMPRESSOR_PROMISES",
+    "FORMAT_PROMISES",
     "PROMISES",
+    "CompressorPromise",
     "Promise",
     "PromiseBroken",
     "deletes_twice",
+    "finds_every_cut",
     "finds_what_a_dead_writer_left",
+    "gives_back_every_size",
+    "gives_chunks_that_last",
     "hides_what_is_unfinished",
     "hold",
     "is_known_by_its_identity",
@@ -69,17 +110,26 @@ __all__ = [
     "keeps_files_and_folders_apart",
     "keeps_large_files",
     "keeps_zeros",
+    "leaves_no_end_when_its_source_fails",
     "leaves_nothing_of_a_failed_source",
+    "lets_errors_of_its_source_go_on",
     "lets_one_writer_win",
     "lets_writers_work_side_by_side",
     "lists_what_is_there",
+    "needs_no_more_for_more",
+    "never_gives_other_bytes",
     "reads_any_window",
     "refuses_a_second_store",
     "refuses_every_other_key",
+    "refuses_hostile",
     "refuses_to_be_another",
+    "refuses_what_follows_its_end",
     "removes_empty_folders",
     "says_how_much_is_free",
     "says_what_is_missing",
     "stays_usable_when_full",
+    "takes_any_chunks",
     "takes_every_key",
+    "takes_little_for_a_bomb",
+    "unpacks_by_its_shell_words",
 ]

@@ -1,5 +1,6 @@
 """What every plugin of a kind must do, as pytest classes for its author to subclass. Needs `vmbackup[testing]`."""
 
+from vmbackup.testing.compressor import CompressorContract
 from vmbackup.testing.target import TargetContract
 
-__all__ = ["TargetContract"]
+__all__ = ["CompressorContract", "TargetContract"]

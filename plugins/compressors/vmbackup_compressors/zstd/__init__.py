@@ -1,0 +1,1 @@
+"""Zstandard (RFC 8878), in zstd's seekable format."""
