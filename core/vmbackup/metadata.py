@@ -71,7 +71,10 @@ def sums(files: Iterable[StoredFile]) -> bytes:
 
 
 def guide(manifest: Manifest, unpack: str = "") -> bytes:
-    """Return RESTORE.txt: the exact lines for this backup. `unpack` are the shell words that undo our compression."""
+    """Return RESTORE.txt: the exact lines for this backup. `unpack` are the shell words that undo our compression.
+
+    They stand before the file's name and write to standard output; a host's own compression needs none.
+    """
     image = next(file for file in manifest.files if file.role == "image")
     assert manifest.vm is not None and manifest.image is not None  # noqa: PT018, S101 - an image is of a VM
     source = "snapshot of" if manifest.exported == "snapshot" else "exported while it was halted, from"
@@ -106,35 +109,44 @@ def _notes(vm: VMFact) -> Sequence[str]:
 
 
 def _whole_vm(manifest: Manifest, image: StoredFile, unpack: str) -> Sequence[str]:
-    if image.name.endswith(".zst"):
-        note = [
-            "The host unpacks zstd itself from Citrix Hypervisor 8.1 and XCP-ng 8.1 on; for an older one first:",
-            "",
-        ]
-        note += [f"    {unpack or 'zstd -d'} {image.name}", ""]
-    else:
-        note = []
+    note, name = _packed_vm(image, unpack)
     return [
         *note,
-        f"    xe vm-import filename={image.name} sr-uuid=<SR>",
+        f"    xe vm-import filename={name} sr-uuid=<SR>",
         "",
         "This makes a new VM with new MAC addresses, and prints its UUID. To keep the MAC addresses, when the",
         "original is gone (the VM then gets the UUID of the snapshot that was exported, not the original's):"
         if manifest.exported == "snapshot"
         else "original is gone (the VM then gets its UUID, too):",
         "",
-        f"    xe vm-import filename={image.name} sr-uuid=<SR> preserve=true",
+        f"    xe vm-import filename={name} sr-uuid=<SR> preserve=true",
     ]
+
+
+def _packed_vm(image: StoredFile, unpack: str) -> tuple[Sequence[str], str]:
+    """Say what there is to do before the import of a compressed image, and the name of what is imported then.
+
+    Hosts tell gzip and zstd by their first bytes (xapi: import.ml); what else there may be, they do not know.
+    """
+    plain = _plain_name(image)
+    if image.name == plain:
+        return (), plain
+    if image.name.endswith(".gz"):
+        return ("Every host unpacks gzip itself.", ""), image.name
+    command = f"    {unpack or 'zstd -dc'} {image.name} > {plain}"
+    if image.name.endswith(".zst"):
+        versions = "The host unpacks zstd itself from Citrix Hypervisor 8.1 and XCP-ng 8.1 on. For an older one do this"
+        return (versions, f"first, on any machine, and import {plain} instead:", "", command, ""), image.name
+    return ("No host unpacks this itself, so do it first:", "", command, ""), plain
 
 
 def _one_disk(manifest: Manifest, image: StoredFile, unpack: str) -> Sequence[str]:
     assert manifest.image is not None  # noqa: S101 - the caller has looked
     disk = manifest.image.disks[0]
-    plain = image.name
+    plain = _plain_name(image)
     steps = []
-    if image.compressor and image.compressor != "none":
-        plain = image.name.rpartition(".")[0]
-        steps = ["Disk images are imported uncompressed:", "", f"    {unpack} {image.name}", ""]
+    if image.name != plain:
+        steps = ["Disk images are imported uncompressed:", "", f"    {unpack} {image.name} > {plain}", ""]
     return [
         *steps,
         "This is the OS disk alone. Make a disk, fill it, and attach it to a VM that has none at this place",
@@ -144,6 +156,11 @@ def _one_disk(manifest: Manifest, image: StoredFile, unpack: str) -> Sequence[st
         f"    xe vdi-import uuid=<UUID that was printed> filename={plain} format={manifest.image.format}",
         f"    xe vbd-create vm-uuid=<VM> vdi-uuid=<the disk> device={disk.position} bootable=true mode=RW type=Disk",
     ]
+
+
+def _plain_name(image: StoredFile) -> str:
+    """Return the image's name without what its compression has put behind it."""
+    return ".".join(image.name.split(".")[:2])
 
 
 def _plain(device: str) -> bool:

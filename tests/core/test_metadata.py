@@ -137,11 +137,28 @@ def test_how_a_whole_vm_comes_back() -> None:
     assert not any("zstd" in line for line in lines)
 
 
-@pytest.mark.parametrize("unpack", ["zstd -d --long=31", ""])
-def test_how_a_compressed_vm_comes_back(unpack: str) -> None:
-    lines = text(manifest(files=[stored("image.xva.zst", b"x")]), unpack).splitlines()
-    assert "    xe vm-import filename=image.xva.zst sr-uuid=<SR>" in lines
-    assert f"    {unpack or 'zstd -d'} image.xva.zst" in lines
+@pytest.mark.parametrize("unpack", ["zstd -dc --long=31", ""])
+def test_a_vm_in_zstd_names_the_hosts_that_take_it_and_what_to_do_for_the_others(unpack: str) -> None:
+    said = text(manifest(files=[stored("image.xva.zst", b"x")]), unpack)
+    lines = said.splitlines()
+    assert "from Citrix Hypervisor 8.1 and XCP-ng 8.1 on" in said
+    unpacked = lines.index(f"    {unpack or 'zstd -dc'} image.xva.zst > image.xva")
+    assert unpacked < lines.index("    xe vm-import filename=image.xva.zst sr-uuid=<SR>")
+
+
+@pytest.mark.parametrize("unpack", ["gzip -dc", ""])
+def test_a_vm_in_gzip_is_taken_by_every_host(unpack: str) -> None:
+    lines = text(manifest(files=[stored("image.xva.gz", b"x")]), unpack).splitlines()
+    assert "Every host unpacks gzip itself." in lines
+    assert "    xe vm-import filename=image.xva.gz sr-uuid=<SR>" in lines
+    assert "    xe vm-import filename=image.xva.gz sr-uuid=<SR> preserve=true" in lines
+
+
+def test_a_vm_in_a_format_that_no_host_knows_is_unpacked_first() -> None:
+    lines = text(manifest(files=[stored("image.xva.lz4", b"x")]), "lz4 -dc").splitlines()
+    unpacked = lines.index("    lz4 -dc image.xva.lz4 > image.xva")
+    assert unpacked < lines.index("    xe vm-import filename=image.xva sr-uuid=<SR>")
+    assert not any("filename=image.xva.lz4" in line for line in lines)
 
 
 def test_how_a_disk_comes_back() -> None:
@@ -152,10 +169,10 @@ def test_how_a_disk_comes_back() -> None:
     assert any("xe vbd-create" in line and " device=0 " in line for line in lines)
 
 
-def test_a_compressed_disk_is_unpacked_before_it_is_imported() -> None:
-    packed = stored("disk-0.raw.zst", b"x").model_copy(update={"compressor": "zstd", "packed_by": "vmbackup"})
-    lines = text(manifest(image_format="raw", files=[packed]), "zstd -d").splitlines()
-    unpacked = lines.index("    zstd -d disk-0.raw.zst")
+@pytest.mark.parametrize(("suffix", "unpack"), [(".zst", "zstd -dc"), (".gz", "gzip -dc"), (".tar.7z", "mine")])
+def test_a_compressed_disk_is_unpacked_before_it_is_imported(suffix: str, unpack: str) -> None:
+    lines = text(manifest(image_format="raw", files=[stored(f"disk-0.raw{suffix}", b"x")]), unpack).splitlines()
+    unpacked = lines.index(f"    {unpack} disk-0.raw{suffix} > disk-0.raw")
     imported = lines.index("    xe vdi-import uuid=<UUID that was printed> filename=disk-0.raw format=raw")
     assert unpacked < imported
 

@@ -57,7 +57,9 @@ def _unpack(archive: tarfile.TarFile, folder: str) -> str:
         'compress = { with = "zstd", when = "host" }',
         'compress = { with = "gzip", when = "host" }',
         'method = "vdi-export"',
+        'compress = { with = "gzip" }',
         'method = "vdi-export"\ncompress = { with = "zstd" }',
+        'method = "vdi-export"\ncompress = { with = "gzip", level = 1 }',
         'method = "vhd"',
     ],
 )
@@ -114,9 +116,29 @@ def test_the_guide_has_the_lines_for_this_backup(world: World) -> None:
     world.configure(job("web*", more='method = "vdi-export"\ncompress = { with = "zstd" }'))
     world.run()
     text = next(world.target.rglob("RESTORE.txt")).read_text()
-    assert "zstd -d disk-0.raw.zst" in text
+    assert "    zstd -dc disk-0.raw.zst > disk-0.raw\n" in text
     assert f"virtual-size={5 * MIB}" in text
     assert "xe vdi-import uuid=<UUID that was printed> filename=disk-0.raw format=raw" in text
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        'compress = { with = "zstd" }',
+        'method = "vdi-export"\ncompress = { with = "zstd", level = 9, long = true }',
+        'method = "vdi-export"\ncompress = { with = "gzip" }',
+    ],
+)
+def test_the_guide_s_own_line_unpacks_to_what_was_backed_up(world: World, more: str) -> None:
+    world.configure(job("web*", more=more))
+    assert exit_code(world.run()) == 0
+    (backup,) = world.backups()
+    (image,) = [file for file in backup.manifest.files if file.role == "image"]
+    folder = world.target / backup.folder
+    (line,) = [line for line in (folder / "RESTORE.txt").read_text().splitlines() if " > " in line]
+    subprocess.run(["sh", "-c", line], cwd=folder, check=True)
+    unpacked = (folder / line.rpartition(" > ")[2]).read_bytes()
+    assert hashlib.sha256(unpacked).hexdigest() == image.content_sha256
 
 
 def test_retention_keeps_the_newest_and_a_failed_run_removes_nothing(world: World) -> None:
