@@ -25,7 +25,7 @@
     │   └── Untrusted               12   the pool's certificate is not the trusted one
     ├── NotifyError                  1   a report could not be delivered to somebody
     ├── VerificationFailed          13   a stored backup is not what its manifest says
-    └── VerificationUnread          14   a stored backup could not be read, and may be none the worse
+    └── VerificationUnread          15   a stored backup could not be read, and may be none the worse
 
 `Interrupted` stands outside the tree: it is a signal on its way out, and no `except VmbackupError` may stop it.
 """
@@ -183,7 +183,7 @@ class VerificationFailed(VmbackupError):
 class VerificationUnread(VmbackupError):
     """A stored backup could not be read, so that nothing is known of it; none that could be read is wrong."""
 
-    exit_code = 14
+    exit_code = 15
 
 
 class Interrupted(BaseException):

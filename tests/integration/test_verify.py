@@ -196,12 +196,12 @@ def test_a_target_that_is_away_is_not_a_damaged_one(backed_up: World) -> None:
     other = f'\n[targets.other]\ntype = "local"\nid = "x"\npath = "{backed_up.folder}/nowhere"\n'
     backed_up.configure(job("web 01"), head=backed_up.head + other)
     done = backed_up.cli("verify", "--all", "--quick")
-    assert done.returncode == 14
+    assert done.returncode == 15
     (unread,) = [line for line in done.stdout.splitlines() if line.startswith("unread ")]
     assert unread.startswith("unread other: ")
     assert done.stdout.splitlines()[-1] == "2 good, 0 wrong, 1 could not be read"
     named = backed_up.cli("verify", "web 01@latest", "--target", "other")
-    assert named.returncode == 14
+    assert named.returncode == 15
     assert "nowhere" in named.stderr
     damage(images(backed_up)[0])
     assert backed_up.cli("verify", "--all").returncode == 13, "what is wrong counts before what could not be read"
@@ -229,14 +229,14 @@ def shaky(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 def test_a_disk_with_errors_is_not_a_damaged_backup_and_leaves_no_mark(shaky: World) -> None:
     (shaky.folder / "target.cannot-read").touch()
     done = shaky.cli("verify", "--all")
-    assert done.returncode == 14, done.stdout + done.stderr
+    assert done.returncode == 15, done.stdout + done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith("unread ")]
     assert len(lines) == 3
     assert all("image.xva: " in line and "Input/output error" in line for line in lines)
     assert done.stdout.splitlines()[-1] == "0 good, 0 wrong, 3 could not be read"
     assert results(shaky) == []
     restored = shaky.cli("restore", "web 02@latest")
-    assert restored.returncode == 14
+    assert restored.returncode == 15
     assert "could not be read" in restored.stderr
 
 

@@ -44,7 +44,7 @@ def verify_backups(
     target: TargetOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Read backups back and prove them again, digests and images. Exits 13 if one is wrong, 14 if one is not read."""
+    """Read backups back and prove them again, digests and images. Exits 13 if one is wrong, 15 if one is not read."""
     site = open_site(config, state)
     if bool(backups) == every:
         raise ConfigError("say which backups to verify, or --all")
