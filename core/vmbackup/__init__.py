@@ -36,7 +36,19 @@ from vmbackup.errors import (
 )
 from vmbackup.images import DiskEvidence, Evidence, ImageCheck, PackedCheck, RawCheck, VhdCheck, XvaCheck
 from vmbackup.keys import check_key
-from vmbackup.manifest import Image, ImageDisk, Later, LeftOut, Manifest, PoolFact, StoredFile, VMFact
+from vmbackup.manifest import (
+    Image,
+    ImageDisk,
+    Later,
+    LeftOut,
+    Manifest,
+    PoolFact,
+    Slices,
+    StoredFile,
+    Verified,
+    VMFact,
+    WrongFile,
+)
 from vmbackup.markers import hookimpl
 from vmbackup.models import SR, VIF, VM, Disk, Pool
 from vmbackup.results import Backup, Covered, Failure, Outcome, Removal, Report, Run, VMResult, exit_code
@@ -88,6 +100,7 @@ __all__ = [
     "Scratch",
     "Secret",
     "Settings",
+    "Slices",
     "SnapshotRefused",
     "Stored",
     "StoredFile",
@@ -97,8 +110,10 @@ __all__ = [
     "TargetNotProven",
     "VMFact",
     "VMResult",
+    "Verified",
     "VhdCheck",
     "VmbackupError",
+    "WrongFile",
     "XvaCheck",
     "__version__",
     "check_key",
