@@ -112,6 +112,18 @@ class VMResult:
         """Whether every target holds a proven backup."""
         return bool(self.outcomes) and all(outcome.backup for outcome in self.outcomes)
 
+    @property
+    def partly(self) -> bool:
+        """Whether some targets hold a proven backup, and others do not."""
+        return any(outcome.backup for outcome in self.outcomes) and not self.good
+
+    @property
+    def own_failures(self) -> tuple[Outcome, ...]:
+        """The outcomes that failed on this VM's account: not those on targets that were not there for any VM."""
+        return tuple(
+            outcome for outcome in self.outcomes if outcome.failure is not None and outcome.failure.step != PREPARE
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Removal:

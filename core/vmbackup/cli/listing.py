@@ -6,52 +6,41 @@ from typing import Annotated
 
 import typer
 
-from vmbackup.cli.choice import chosen
+from vmbackup.cli.known import known
 from vmbackup.cli.options import ConfigOption, JsonOption, TargetOption, open_site
 from vmbackup.cli.output import age, console, moment, name, print_json, size, table
+from vmbackup.errors import TargetNotProven
 from vmbackup.manifest import Verified
-from vmbackup.repository import Broken
 from vmbackup.results import Backup
-from vmbackup.site import Site
-
-
-def all_backups(site: Site, targets: list[str] | None) -> tuple[list[Backup], list[tuple[str, Broken]]]:
-    """Return the backups of these targets, or of all, oldest first, and the folders that cannot be believed."""
-    backups: list[Backup] = []
-    broken: list[tuple[str, Broken]] = []
-    for label in targets or sorted(site.config.targets):
-        repository = site.repository(label)
-        with repository.target:
-            repository.prove()
-            for found in repository.scan():
-                if isinstance(found, Backup):
-                    backups.append(found)
-                elif isinstance(found, Broken):
-                    broken.append((label, found))
-    return sorted(backups, key=lambda backup: (backup.manifest.snapshot_time, backup.folder)), broken
 
 
 def list_backups(config: ConfigOption = None, target: TargetOption = None, as_json: JsonOption = False) -> int:
-    """List the backups on the targets, oldest first. Needs no pool."""
-    backups, broken = all_backups(open_site(config), target)
+    """List the backups on the targets, oldest first. Needs no pool. Exits 10 if a target is not there."""
+    there = known(open_site(config), target)
+    code = TargetNotProven.exit_code if there.away else 0
     if as_json:
         print_json(
             {
-                "backups": [_facts(backup) for backup in backups],
+                "backups": [_facts(backup) for backup in there.backups],
                 "broken": [
-                    {"target": label, "folder": found.folder, "reason": found.reason} for label, found in broken
+                    {"target": label, "folder": found.folder, "reason": found.reason} for label, found in there.broken
                 ],
+                "away": [{"target": label, "message": error.message} for label, error in there.away],
             }
         )
-        return 0
+        return code
     out = console()
-    if not backups:
+    if there.backups:
+        out.print(_table(there.backups))
+    elif not there.away:
         out.print("There are no backups yet.")
-    else:
-        out.print(_table(backups))
-    for label, found in broken:
+    for label, found in there.broken:
         out.print(f"[red]broken[/] {label}:{found.folder}: {name(found.reason)}", soft_wrap=True)
-    return 0
+    for label, error in there.away:
+        out.print(f"[yellow]away[/] {label}: {name(error.message)}", soft_wrap=True)
+        if error.advice:
+            out.print(f"    {name(error.advice)}", soft_wrap=True)
+    return code
 
 
 def show(
@@ -61,8 +50,7 @@ def show(
     as_json: JsonOption = False,
 ) -> int:
     """Show all that is known of one backup."""
-    backups, _ = all_backups(open_site(config), target)
-    found = chosen(backup, backups)
+    found = known(open_site(config), target).choose(backup)
     manifest = found.manifest
     if as_json:
         results = [result.model_dump(mode="json") for result in found.verified]

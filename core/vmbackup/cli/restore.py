@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from vmbackup.cleanup import reconcile
-from vmbackup.cli.choice import chosen
-from vmbackup.cli.listing import all_backups
+from vmbackup.cli.known import known
 from vmbackup.cli.options import ConfigOption, JsonOption, StateOption, TargetOption, open_site
 from vmbackup.cli.output import console, name, print_json
 from vmbackup.cli.progress import reading
@@ -37,8 +36,7 @@ def restore_backup(
 ) -> int:
     """Restore a backup into the pool, after proving that it is whole."""
     site = open_site(config, state)
-    known, _ = all_backups(site, target)
-    found = chosen(backup, known)
+    found = known(site, target).choose(backup)
     wishes = Wishes(name=new_name, preserve=preserve, start=start, vm=vm, force=force)
     with interruptible(site.state()):
         restored = restore_into_pool(site, found, wishes, sr)

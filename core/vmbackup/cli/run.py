@@ -10,7 +10,7 @@ from vmbackup.cli.output import console, duration, name, size, table
 from vmbackup.cli.signals import interruptible
 from vmbackup.cli.watchers import watcher_for
 from vmbackup.cli.workers import start_workers
-from vmbackup.results import Failure, Report, exit_code
+from vmbackup.results import Failure, Report, VMResult, exit_code
 from vmbackup.run import run_job
 
 
@@ -38,12 +38,18 @@ def summary(report: Report, out: Console) -> None:
         shown = table("VM", "method", "result", "read", "stored", "time", right=("read", "stored", "time"))
         for result in report.results:
             stored = sum(outcome.backup.size for outcome in result.outcomes if outcome.backup)
-            word = "[green]good[/]" if result.good else "[red]failed[/]"
-            row = (name(result.vm), result.method, word, size(result.read), size(stored), duration(result.seconds))
+            row = (
+                name(result.vm),
+                result.method,
+                word_for(result),
+                size(result.read),
+                size(stored),
+                duration(result.seconds),
+            )
             shown.add_row(*row)
         out.print(shown)
     for result in report.results:
-        for outcome in result.outcomes:
+        for outcome in result.own_failures:
             if outcome.failure:
                 _failure(out, f"{result.vm} on {outcome.target}", outcome.failure)
     for failure in report.failures:
@@ -55,11 +61,22 @@ def summary(report: Report, out: Console) -> None:
     word = "[green]all good[/]"
     if report.interrupted or report.failed:
         word = "[red]stopped[/]" if report.interrupted else "[red]not all good[/]"
+    partly = sum(result.partly for result in report.results)
+    some = f" {partly} on some targets only," if partly else ""
     out.print(
-        f"{word}: {report.succeeded} good, {report.failed} failed, {len(report.all_warnings)} warnings,"
+        f"{word}: {report.succeeded} good,{some} {report.failed - partly} failed, {len(report.all_warnings)} warnings,"
         f" {removed} old backups removed, {duration(seconds)}",
         soft_wrap=True,
     )
+
+
+def word_for(result: VMResult) -> str:
+    """Say in a word or two what came of a VM."""
+    if result.partly:
+        return (
+            f"[yellow]on {sum(outcome.backup is not None for outcome in result.outcomes)} of {len(result.outcomes)}[/]"
+        )
+    return "[green]good[/]" if result.good else "[red]failed[/]"
 
 
 def _failure(out: Console, where: str, failure: Failure) -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from vmbackup.cli.output import console, duration, name, print_json, size
-from vmbackup.errors import TargetError, VerificationFailed, VerificationUnread
+from vmbackup.errors import VerificationFailed, VerificationUnread, VmbackupError
 from vmbackup.manifest import Level
 from vmbackup.repository import Broken
 from vmbackup.results import Backup
@@ -26,7 +26,7 @@ class Said:
         self._away: list[dict[str, object]] = []
         self._left: list[str] = []
 
-    def away(self, label: str, error: TargetError) -> None:
+    def away(self, label: str, error: VmbackupError) -> None:
         """A target could not be read at all."""
         self._away.append({"target": label, "message": error.message})
         self._line("unread", f"{label}: {error.message}")

@@ -1,14 +1,12 @@
 """`vmbackup verify`: read backups back and prove them again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from vmbackup.cli.choice import chosen
-from vmbackup.cli.listing import all_backups
+from vmbackup.cli.known import known
 from vmbackup.cli.options import (
     ConfigOption,
     JsonOption,
@@ -22,7 +20,7 @@ from vmbackup.cli.progress import reading
 from vmbackup.cli.signals import interruptible
 from vmbackup.cli.verdicts import Said
 from vmbackup.errors import ConfigError, TargetError, VerificationUnread
-from vmbackup.repository import Broken, Repository
+from vmbackup.repository import Repository
 from vmbackup.results import Backup
 from vmbackup.site import Site
 from vmbackup.verify import Clock, Depth, Verdict, Wrong, in_turn, keep, result_of, verify
@@ -50,25 +48,19 @@ def verify_backups(
         raise ConfigError("say which backups to verify, or --all")
     depth = _depth(quick=quick, sample=sample, full=full)
     clock = Clock(duration_in_seconds(max_duration) if max_duration else None)
-    known = _known(site, target, every=every)
-    turns = in_turn(known.backups, depth.level) if every else [chosen(text, known.backups) for text in backups or ()]
+    try:
+        there = known(site, target)
+        turns = in_turn(there.backups, depth.level) if every else [there.choose(text) for text in backups or ()]
+    except TargetError as error:
+        raise VerificationUnread(error.message, advice=error.advice) from error
     said = Said(depth.level, as_json=as_json)
-    for label, error in known.away:
-        said.away(label, error)
-    for label, found in known.broken if every else ():
+    for label, reason in there.away if every else ():
+        said.away(label, reason)
+    for label, found in there.broken if every else ():
         said.broken(label, found)
     with interruptible(site.state()):
         said.left(_verify_all(site, turns, depth, clock, said))
     return said.end()
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What there is on the targets, and those of them that could not be read."""
-
-    backups: list[Backup]
-    broken: list[tuple[str, Broken]]
-    away: list[tuple[str, TargetError]]
 
 
 def _depth(*, quick: bool, sample: str | None, full: bool) -> Depth:
@@ -77,22 +69,6 @@ def _depth(*, quick: bool, sample: str | None, full: bool) -> Depth:
     if sample:
         return Depth("sample", percent(sample))
     return Depth("quick") if quick else Depth()
-
-
-def _known(site: Site, targets: list[str] | None, *, every: bool) -> _Known:
-    """Look at each target by itself; where the backups are named, one that cannot be read may hold the one meant."""
-    backups, broken, away = [], [], []
-    for label in targets or sorted(site.config.targets):
-        try:
-            found, unbelievable = all_backups(site, [label])
-        except TargetError as error:
-            if not every:
-                raise VerificationUnread(error.message, advice=error.advice) from error
-            away.append((label, error))
-        else:
-            backups += found
-            broken += unbelievable
-    return _Known(sorted(backups, key=lambda backup: (backup.manifest.snapshot_time, backup.folder)), broken, away)
 
 
 def _verify_all(site: Site, turns: Sequence[Backup], depth: Depth, clock: Clock, said: Said) -> Sequence[Backup]:

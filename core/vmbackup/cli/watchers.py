@@ -81,7 +81,7 @@ class LiveLines:
 
     def vm_done(self, result: VMResult) -> None:
         """Say how it ended. Holes are not sent, so the bar's end is what was."""
-        word = "[green]good" if result.good else "[red]failed"
+        word = "[green]good" if result.good else "[yellow]in part" if result.partly else "[red]failed"
         if result.uuid in self._lines:
             pace = f"{size(result.read / result.seconds)}/s in {duration(result.seconds)}" if result.read else ""
             line = self._lines[result.uuid]
@@ -114,11 +114,12 @@ class LogLines:
 
     def vm_done(self, result: VMResult) -> None:
         """One line for success, one for each failure."""
-        for outcome in result.outcomes:
+        for outcome in result.own_failures:
             if failure := outcome.failure:
                 advice = f" ({failure.advice})" if failure.advice else ""
                 self._line(f"error {result.vm}: {failure.step}: {failure.code}: {failure.message}{advice}")
-            elif outcome.backup:
+        for outcome in result.outcomes:
+            if outcome.backup:
                 rate = result.read / result.seconds if result.seconds else 0.0
                 self._line(
                     f"good {result.vm}: {result.method}, {size(result.read)} in {duration(result.seconds)},"
