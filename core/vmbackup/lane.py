@@ -84,8 +84,8 @@ class Lane:
         try:
             future = self.start(leave)
         except TargetStalled:
-            self.beat()
             future = Future()
+            self.beat()
             threading.Thread(target=_settle, args=(future, leave, self.repository), daemon=True).start()
         self.finish(future)
         future.result()

@@ -64,6 +64,7 @@ class Freed(Local):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
+        time.sleep(0.1)
         self.left.set()
         super().__exit__(kind, error, trace)
 

@@ -77,7 +77,7 @@ def test_a_server_that_hangs_on_a_hard_mount_costs_the_other_target_and_the_repo
     (tmp_path / "other").mkdir()
     other = f'[targets.other]\ntype = "local"\nid = "ID"\npath = "{tmp_path}/other"\n'
     both = world.config.read_text().replace("soft", "hard").replace("patience = 60", "patience = 3")
-    both = both.replace('targets = ["disk"]', 'targets = ["other", "disk"]\nstall = "5s"')
+    both = both.replace('targets = ["disk"]', 'targets = ["other", "disk"]\nstall = "15s"')
     world.config.write_text(both.replace("[jobs.", f"{other}[jobs.", 1))
     (identity,) = re.findall(r'id = "([0-9a-f-]{36})"', world.cli("target", "init", "other").stdout)
     world.config.write_text(world.config.read_text().replace('"ID"', f'"{identity}"'))

@@ -17,6 +17,7 @@ _MNT_FORCE, _MNT_DETACH, _UMOUNT_NOFOLLOW = 1, 2, 8
 _PATH: Final = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 # What mount.nfs says of EIO: the kernel has not yet forgotten that an earlier mount of the server was given up.
 _PASSING: Final = "mount system call failed"
+_NO_ANSWER: Final = "no answer in time"
 # What waits in a mount comes out within a second of being forced; it then tries to clean up and must be forced again.
 _FORCING_SECONDS, _PAUSE_SECONDS = 10.0, 0.2
 _KILLED_SECONDS = 5.0
@@ -40,29 +41,43 @@ def _mount(source: str, point: Path, options: str, seconds: float) -> str:
     program = shutil.which("mount.nfs", path=_PATH)
     if program is None:
         return "mount.nfs is missing"
-    process = subprocess.Popen(  # noqa: S603 - checked options, no shell
-        [program, source, str(point), "-o", options],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={"PATH": _PATH, "LC_ALL": "C"},
-        start_new_session=True,
-    )
+
+    def begin() -> subprocess.Popen[bytes]:
+        # Closing what is inherited, before the program begins, would hold up all threads of this process if a file of
+        # a silent server is among it (see _umount); without, it holds up this one at the worst.
+        return subprocess.Popen(  # noqa: S603 - checked options, no shell
+            [program, source, str(point), "-o", options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={"PATH": _PATH, "LC_ALL": "C"},
+            start_new_session=True,
+            close_fds=False,
+        )
+
+    try:
+        process = within(seconds, begin, _kill)
+    except NoAnswer:
+        return _NO_ANSWER
     try:
         said, _ = process.communicate(timeout=seconds)
     except BaseException as error:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _kill(process)
         with suppress(subprocess.TimeoutExpired):
             process.communicate(timeout=_KILLED_SECONDS)
         # It may have mounted in its last moment.
         with suppress(OSError, NoAnswer):
             within(_KILLED_SECONDS, lambda: _umount(point, _MNT_FORCE | _MNT_DETACH))
         if isinstance(error, subprocess.TimeoutExpired):
-            return "no answer in time"
+            return _NO_ANSWER
         raise
     words = said.decode(errors="replace").strip().removeprefix("mount.nfs: ")
     return (words or f"mount.nfs ended with {process.returncode}") if process.returncode else ""
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def unmount(point: Path, seconds: float) -> None:
