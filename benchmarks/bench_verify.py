@@ -4,8 +4,9 @@ The image lies in the page cache. They take turns, and each figure is the median
 of each round's own.
 """
 
-from benchmarks.bench_targets import main
+from benchmarks.arenas import compete
+from benchmarks.contests import table
 from benchmarks.verify_contests import verifying
 
 if __name__ == "__main__":
-    main(__doc__, [verifying])
+    print(table(compete(__doc__, [verifying])[0]))

@@ -27,22 +27,30 @@ REGISTRY = Registry.installed()
 UUIDS = ("11111111-0000-4000-8000-00000000000a", "11111111-0000-4000-8000-00000000000b")
 
 Pack = Callable[[bytes], bytes]
+# What ends the file's name, the compressor, who compressed, and how.
+Way = tuple[str, str | None, str | None, Pack]
 
 
-def by_us(data: bytes) -> bytes:
-    return b"".join(bytes(piece) for piece in REGISTRY.compressor("zstd", {}).compress([data]))
+def by_us(compressor: str) -> Pack:
+    return lambda data: b"".join(bytes(piece) for piece in REGISTRY.compressor(compressor, {}).compress([data]))
 
 
 def by_zstd(data: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=1, write_checksum=False).compress(data)
 
 
-# Name of the file, compressor, who compressed, and how.
-PLAIN: tuple[str, str | None, str | None, Pack] = ("", None, None, bytes)
-HOST_GZIP: tuple[str, str | None, str | None, Pack] = (".gz", "gzip", "host", lambda data: gzip.compress(data, 1))
-HOST_ZSTD: tuple[str, str | None, str | None, Pack] = (".zst", "zstd", "host", by_zstd)
-OUR_ZSTD: tuple[str, str | None, str | None, Pack] = (".zst", "zstd", "vmbackup", by_us)
-WAYS = {"plain": PLAIN, "gzip by the host": HOST_GZIP, "zstd by the host": HOST_ZSTD, "zstd by us": OUR_ZSTD}
+PLAIN: Way = ("", None, None, bytes)
+HOST_GZIP: Way = (".gz", "gzip", "host", lambda data: gzip.compress(data, 1))
+HOST_ZSTD: Way = (".zst", "zstd", "host", by_zstd)
+OUR_ZSTD: Way = (".zst", "zstd", "vmbackup", by_us("zstd"))
+OUR_GZIP: Way = (".gz", "gzip", "vmbackup", by_us("gzip"))
+WAYS = {
+    "plain": PLAIN,
+    "gzip by the host": HOST_GZIP,
+    "gzip by us": OUR_GZIP,
+    "zstd by the host": HOST_ZSTD,
+    "zstd by us": OUR_ZSTD,
+}
 
 
 def content(seed: int, blocks: int = 5, block: int = 32 * KIB) -> bytes:
@@ -70,7 +78,7 @@ def vhd() -> tuple[bytes, ImageCheck]:
 def make(
     repository: Repository,
     image: tuple[bytes, ImageCheck],
-    way: tuple[str, str | None, str | None, Pack] = PLAIN,
+    way: Way = PLAIN,
     at: datetime = START,
 ) -> Backup:
     """Store a backup of an image, which was proven before."""
