@@ -33,12 +33,12 @@ class Source:
 class Contest:
     """One line of the table: `ours` and `theirs` each move `size` bytes once; `clean` removes what they have made.
 
-    `goal` is the ratio of their seconds to ours that is wanted at least.
+    `goal` is the ratio of their seconds to ours that is wanted at least, if any is.
     """
 
     name: str
     tool: str
-    goal: float
+    goal: float | None
     size: int
     ours: Callable[[], object]
     theirs: Callable[[], object]
@@ -107,8 +107,9 @@ def table(results: list[Result]) -> str:
         size = result.contest.size
         ours, theirs = (size / MIB / taken.seconds for taken in (result.ours, result.theirs))
         own, its = (taken.processor * 1024 * MIB / size for taken in (result.ours, result.theirs))
+        goal = f"{result.contest.goal:.1f}" if result.contest.goal else ""
         lines.append(
             f"| {result.contest.name} | {ours:.0f} | `{result.contest.tool}` | {theirs:.0f}"
-            f" | **{result.ratio:.2f}** | {result.contest.goal:.1f} | {own:.2f} | {its:.2f} |"
+            f" | **{result.ratio:.2f}** | {goal} | {own:.2f} | {its:.2f} |"
         )
     return "\n".join(lines)
