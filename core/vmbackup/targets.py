@@ -48,9 +48,10 @@ class Targets:
 def entered(lanes: Collection[Lane], warn: Callable[[Failure], None]) -> Iterator[Targets]:
     """Enter all targets, and leave those that were entered; `warn` is told of one that cannot be left."""
     targets = Targets(lanes)
-    inside = []
+    inside: list[Lane] = []
     try:
-        inside = [lane for lane in lanes if targets.enter(lane)]
+        # One by one, so that those that are entered are left whatever interrupts this.
+        inside.extend(lane for lane in lanes if targets.enter(lane))
         yield targets
     finally:
         for lane in reversed(inside):
