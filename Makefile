@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DIR ?=
+# Many tests wait more than they compute.
+WORKERS ?= 4
 
 .PHONY: demo test kerberos check integration bench bench-targets bench-verify clean
 
@@ -14,7 +16,7 @@ test: .venv/installed lint
 	    rpcbind:rpcbind modprobe:kmod ip:iproute2 iptables-legacy:iptables setquota:quota; do \
 	    command -v $${tool%%:*} >/dev/null || { echo "$${tool%%:*} is missing: apt-get install $${tool#*:}" >&2; exit 1; }; \
 	done
-	$(BIN)/pytest -n auto --dist worksteal --cov --cov-report=term --ignore tests/kerberos tests
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 15 --cov --cov-report=term --ignore tests/kerberos tests
 
 # Apart from the other tests, for what it needs is built for minutes.
 kerberos: .venv/kerberos
@@ -25,7 +27,7 @@ kerberos: .venv/kerberos
 
 # The quick part: lint, types and unit tests.
 check: .venv/installed lint
-	$(BIN)/pytest -n auto tests/core tests/plugins
+	$(BIN)/pytest -n $(WORKERS) tests/core tests/plugins
 
 .PHONY: lint
 lint: .venv/installed
