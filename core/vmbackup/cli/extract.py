@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from vmbackup.cli.choice import chosen
-from vmbackup.cli.listing import all_backups
+from vmbackup.cli.known import known
 from vmbackup.cli.options import ConfigOption, JsonOption, StateOption, TargetOption, open_site
 from vmbackup.cli.output import console, name, print_json, size
 from vmbackup.cli.progress import reading, waiting
@@ -40,7 +39,7 @@ def extract_disk(
     site = open_site(config, state)
     file = DiskFile(out, force=force)
     try:
-        found = chosen(backup, all_backups(site, target)[0])
+        found = known(site, target).choose(backup)
         wanted = choose(found, disk)
         with interruptible(site.state()):
             stored = _extract(site, found, wanted, file)
