@@ -30,7 +30,15 @@ WHOLE = {
     "zstd by the host": 'compress = { with = "zstd", when = "host" }',
     "gzip by the host": 'compress = { with = "gzip", when = "host" }',
 }
-VHD = '\n[methods.vhd]\ntype = "vdi-export"\nformat = "vhd"\n'
+METHODS = """
+[methods.vhd]
+type = "vdi-export"
+format = "vhd"
+
+[methods.snapshot]
+type = "vm-export"
+halted = "snapshot"
+"""
 
 
 def holed(path: Path) -> Path:
@@ -85,7 +93,7 @@ def halted(tmp_path: Path, pool: Simulator, more: str = "") -> World:
     """A world with a backup of a VM that nobody writes to."""
     pool.add_vm("web 01", specs(tmp_path), power_state="Halted")
     world = World(tmp_path, pool)
-    world.configure(job("web*", more=more) + VHD)
+    world.configure(job("web*", more=more) + METHODS)
     world.init_target()
     assert exit_code(world.run()) == 0
     (tmp_path / "out").mkdir()
@@ -95,7 +103,7 @@ def halted(tmp_path: Path, pool: Simulator, more: str = "") -> World:
 @pytest.mark.parametrize("how", ["", "snapshot"], ids=["halted", "snapshot"])
 @pytest.mark.parametrize("way", WHOLE)
 def test_every_disk_of_a_whole_vm_in_every_format(tmp_path: Path, pool: Simulator, way: str, how: str) -> None:
-    world = halted(tmp_path, pool, WHOLE[way] + (f'\nhalted = "{how}"' if how else ""))
+    world = halted(tmp_path, pool, WHOLE[way] + (f'\nmethod = "{how}"' if how else ""))
     (backup,) = world.backups()
     image = backup.manifest.image
     assert image is not None
