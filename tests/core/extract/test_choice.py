@@ -47,7 +47,7 @@ def test_what_names_none_or_nothing_lists_them(wanted: str | None) -> None:
 
 
 def test_two_disks_of_one_name_are_told_apart_otherwise() -> None:
-    with pytest.raises(ConfigError, match="2 disks of .* are called 'data'"):
+    with pytest.raises(ConfigError, match=r"2 disks of .* are called 'data'"):
         choose(backup(("xvda", 0, "data"), ("xvdb", 1, "data")), "data")
 
 
