@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.plugins.targets.disks import Disk
 
-from vmbackup.holes import GRAIN as BLOCK
-from vmbackup_targets.appending import WINDOW, Appender
+from vmbackup_targets.appending import BLOCK, WINDOW, Appender
 from vmbackup_targets.local import Local, LocalSettings
 
 MIB = 1 << 20
