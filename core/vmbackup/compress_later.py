@@ -33,17 +33,26 @@ def waiting(repository: Repository) -> Iterator[Backup]:
 
 
 def clear(repository: Repository, backup: Backup, leftovers: Iterable[Leftover], installation: str) -> None:
-    """Remove what belongs to no generation that counts: an old one, or what a dead worker of ours has begun.
+    """Remove what belongs to no generation that counts: an old one, or what a dead worker has begun.
 
-    `leftovers` are the target's. What a worker of another installation has begun is left to it for a day.
+    `leftovers` are the target's. `backup` may be from before another machine published its next generation: what is
+    listed now is looked at again before anything goes. What a worker of another installation has begun is left to it
+    for a day. A worker that lives all the same finds its claim gone when it has published, and this one, which removes
+    the claim before it looks, finds what was published: whichever comes first, one of them sees the other.
     """
-    other = repository.begun_by(_claim(backup))
-    if other and other.installation != installation and datetime.now(UTC) - other.started < STALE:
+    keys = repository.superseded(backup)
+    claim = _claim(backup)
+    if claim in keys:
+        other = repository.begun_by(claim)
+        if other is None or (other.installation != installation and datetime.now(UTC) - other.started < STALE):
+            return
+        repository.target.delete(claim)
+    parts = [leftover for leftover in leftovers if leftover.key.startswith(f"{backup.folder}/")]
+    if not (keys or parts) or not _counts(backup, repository):
         return
-    for leftover in leftovers:
-        if leftover.key.startswith(f"{backup.folder}/"):
-            repository.target.discard(leftover)
-    for key in repository.superseded(backup):
+    for leftover in parts:
+        repository.target.discard(leftover)
+    for key in keys:
         repository.target.delete(key)
 
 
@@ -65,6 +74,7 @@ def compress(backup: Backup, repository: Repository, registry: Registry, claim: 
     for _ in content(made, fresh, repository, registry, tell):
         pass
     made = _publish(made, fresh, later, repository, registry)
+    _check_taken(made, repository, claim, _claim(backup))
     for key in repository.superseded(made):
         repository.target.delete(key)
     return made
@@ -101,6 +111,23 @@ def _check_there(backup: Backup, repository: Repository) -> None:
     begun, trash = (repository.target.stat(f"{backup.folder}/{name}") for name in (BEGUN, TRASH))
     if begun is None or trash is not None:
         raise TargetError(f"{backup.address} was removed while it was being compressed")
+
+
+def _counts(backup: Backup, repository: Repository) -> bool:
+    """Whether this generation is the one that counts at this moment."""
+    generations = [found.manifest.generation for found in repository.look(backup.folder) if isinstance(found, Backup)]
+    return generations == [backup.manifest.generation]
+
+
+def _check_taken(made: Backup, repository: Repository, claim: Begun, key: str) -> None:
+    """Raise TargetError, and take the manifest back, unless the claim is still ours and the new generation whole.
+
+    Only then may the old one go: a worker elsewhere may have held us for dead, and be clearing what we have stored.
+    """
+    if repository.begun_by(key) == claim and _counts(made, repository):
+        return
+    repository.target.delete(f"{made.folder}/{generation_name(MANIFEST, made.manifest.generation)}")
+    raise TargetError(f"{made.address}: another worker has taken it over; the backup is as it was")
 
 
 def _next(manifest: Manifest, image: StoredFile) -> Manifest:
