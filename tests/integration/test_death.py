@@ -1,7 +1,6 @@
 """Killed at any instant: the next run leaves pool and target clean, and the older backups are good."""
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.integration.world import World, command, job
+from tests.integration.world import World, command, distribution, job
 
 from vmbackup.manifest import MANIFEST
 from vmbackup.results import exit_code
@@ -21,13 +20,7 @@ INSTANTS = 20
 @pytest.fixture
 def killer(tmp_path: Path) -> Path:
     """A distribution that is found on PYTHONPATH and holds the killer."""
-    folder = tmp_path / "killer"
-    facts = folder / "vmbackup_killer-1.0.dist-info"
-    facts.mkdir(parents=True)
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: vmbackup-killer\nVersion: 1.0\n")
-    (facts / "entry_points.txt").write_text("[vmbackup]\nkiller = vmbackup_killer\n")
-    shutil.copy(Path(__file__).with_name("killer.py"), folder / "vmbackup_killer.py")
-    return folder
+    return distribution(tmp_path / "killer", "killer")
 
 
 def _instants(count: int) -> list[int]:

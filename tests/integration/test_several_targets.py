@@ -1,14 +1,13 @@
 """A job with several targets: the pool is read once, and what is wrong with one target costs the others nothing."""
 
-import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.integration.world import MIB, World
+from tests.integration.world import MIB, World, distribution
 
 from vmbackup.manifest import Identity
 from vmbackup.results import Report, exit_code
@@ -16,19 +15,12 @@ from vmbackup.simulator import BodyHook, CallHook, Cut, DiskSpec
 from vmbackup.verify import verify
 
 OTHERS = ("second", "third")
-Told = Callable[[str], Path]
 
 
 @pytest.fixture
 def several(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A world with three targets: the usual folder and two shaky ones."""
-    plugin = tmp_path / "plugin"
-    facts = plugin / "vmbackup_shaky-1.0.dist-info"
-    facts.mkdir(parents=True)
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: vmbackup-shaky\nVersion: 1.0\n")
-    (facts / "entry_points.txt").write_text("[vmbackup]\nshaky = vmbackup_shaky\n")
-    shutil.copy(Path(__file__).with_name("shaky.py"), plugin / "vmbackup_shaky.py")
-    monkeypatch.syspath_prepend(plugin)
+    monkeypatch.syspath_prepend(distribution(tmp_path / "plugin", "shaky"))
     world.pool.add_vm("web 02", [DiskSpec(3 * MIB, seed=7, fill=0.9)])
     identities = {label: str(uuid.uuid4()) for label in OTHERS}
     head = world.head

@@ -2,13 +2,12 @@
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.world import MIB, World, command, job, json_of
+from tests.integration.world import MIB, World, command, distribution, job, json_of
 
 from vmbackup.results import exit_code
 from vmbackup.simulator import DiskSpec
@@ -210,13 +209,7 @@ def test_a_target_that_is_away_is_not_a_damaged_one(backed_up: World) -> None:
 @pytest.fixture
 def shaky(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A world whose target is a shaky one, with a backup of each of three VMs."""
-    plugin = tmp_path / "plugin"
-    facts = plugin / "vmbackup_shaky-1.0.dist-info"
-    facts.mkdir(parents=True)
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: vmbackup-shaky\nVersion: 1.0\n")
-    (facts / "entry_points.txt").write_text("[vmbackup]\nshaky = vmbackup_shaky\n")
-    shutil.copy(Path(__file__).with_name("shaky.py"), plugin / "vmbackup_shaky.py")
-    monkeypatch.setenv("PYTHONPATH", str(plugin))
+    monkeypatch.setenv("PYTHONPATH", str(distribution(tmp_path / "plugin", "shaky")))
     for number in (2, 3):
         world.pool.add_vm(f"web 0{number}", [DiskSpec(MIB, seed=number, fill=0.5)])
     assert exit_code(world.run()) == 0

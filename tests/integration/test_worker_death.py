@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.world import MIB, World, job
+from tests.integration.world import MIB, World, distribution, job
 
 from vmbackup.manifest import BEGUN, MANIFEST, generation_name
 from vmbackup.results import Backup, exit_code
@@ -26,10 +26,7 @@ class Zygote:
 
     def __init__(self, world: World, folder: Path) -> None:
         script = Path(__file__).with_name("mortal.py")
-        facts = folder / "vmbackup_mortal-1.0.dist-info"
-        facts.mkdir(parents=True)
-        (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: vmbackup-mortal\nVersion: 1.0\n")
-        (facts / "entry_points.txt").write_text("[vmbackup]\nmortal = vmbackup_mortal\n")
+        distribution(folder, "mortal")
         config = folder / "vmbackup.toml"
         config.touch(0o600)
         config.write_text(world.config.read_text().replace('type = "local"', 'type = "mortal"'))

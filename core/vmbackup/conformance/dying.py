@@ -44,7 +44,7 @@ def _source() -> Iterator[bytes]:
 
 def write() -> None:
     """Be the process that writes and dies; what to write, and where, is read from standard input."""
-    sys.path[:] = pickle.load(sys.stdin.buffer)  # noqa: S301
-    kind, label, settings, key = pickle.load(sys.stdin.buffer)  # noqa: S301
+    sys.path[:] = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
+    kind, label, settings, key = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
     with kind(label, settings) as target:
         target.store(key, _source())

@@ -69,8 +69,8 @@ def _elsewhere(compressor: Compressor[Settings], task: str, stream: bytes = b"")
 
 def measure() -> None:
     """Be the process that does a task; which one is read from standard input, the figures go to standard output."""
-    sys.path[:] = pickle.load(sys.stdin.buffer)  # noqa: S301
-    kind, label, settings, task, stream = pickle.load(sys.stdin.buffer)  # noqa: S301
+    sys.path[:] = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
+    kind, label, settings, task, stream = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
     sys.stdout.write(json.dumps(TASKS[task](kind(label, settings), stream)))
 
 
