@@ -34,6 +34,7 @@ from vmbackup.errors import (
     TargetNotProven,
     VmbackupError,
 )
+from vmbackup.holes import data_ranges
 from vmbackup.images import DiskEvidence, Evidence, ImageCheck, PackedCheck, RawCheck, VhdCheck, XvaCheck
 from vmbackup.keys import check_key
 from vmbackup.manifest import (
@@ -117,6 +118,7 @@ __all__ = [
     "XvaCheck",
     "__version__",
     "check_key",
+    "data_ranges",
     "exit_code",
     "hookimpl",
 ]

@@ -143,7 +143,7 @@ class TargetStalled(TargetError):
 
 
 class RestoreError(VmbackupError):
-    """A backup could not be brought back into the pool; what had been made is gone again."""
+    """A backup could not be brought back, into the pool or into a file; what had been made is gone again."""
 
     exit_code = 4
 

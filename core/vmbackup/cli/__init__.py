@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from vmbackup.cli import check, compress, demo, listing, plugins, preview, restore, run, simulate, target, trust, verify
+from vmbackup.cli import (
+    check,
+    compress,
+    demo,
+    extract,
+    listing,
+    plugins,
+    preview,
+    restore,
+    run,
+    simulate,
+    target,
+    trust,
+    verify,
+)
 from vmbackup.cli.output import say_error
 from vmbackup.errors import Interrupted, VmbackupError
 from vmbackup.version import __version__
@@ -33,6 +47,7 @@ app.command("show")(listing.show)
 app.command("verify")(verify.verify_backups)
 app.command("check")(check.check)
 app.command("compress")(compress.compress_backups)
+app.command("extract")(extract.extract_disk)
 app.command("restore")(restore.restore_backup)
 app.command("plugins")(plugins.plugins)
 app.command("trust")(trust.trust)

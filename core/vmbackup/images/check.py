@@ -1,9 +1,16 @@
 """What a check of an image format is, and what it can testify to."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from typing_extensions import Buffer
+
+# Takes the data of one disk while a check reads it: the offset in the disk, and the bytes that stand there. Offsets
+# rise, and what is left out is zero. The bytes are a view, good for that call alone, and not proven before the check
+# has ended.
+Sink: TypeAlias = Callable[[int, Buffer], object]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 """The XVA: a tar of `ova.xml` and of every disk's blocks, each with its checksum (xapi: export.ml, stream_vdi.ml)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+from typing_extensions import Buffer
 
 from vmbackup.errors import ImageError
 from vmbackup.images.blocks import Blocks
-from vmbackup.images.check import DiskEvidence, Evidence
+from vmbackup.images.check import DiskEvidence, Evidence, Sink
 from vmbackup.images.checksums import LENGTHS, hasher, written
 from vmbackup.images.ova import Ova, OvaDisk, read_ova
 from vmbackup.images.sequential import Reading, SequentialCheck
@@ -25,9 +27,13 @@ class XvaCheck(SequentialCheck):
     writes zeros (the digest of the blocks differs), and damage inside the text of `ova.xml`, which has no checksum.
     """
 
-    def __init__(self, expected: Mapping[str, int] | None = None) -> None:
-        """`expected` are the disks that must be in it, no more and no fewer: virtual size in bytes by VDI uuid."""
+    def __init__(self, expected: Mapping[str, int] | None = None, sinks: Mapping[str, Sink] | None = None) -> None:
+        """`expected` are the disks that must be in it, no more and no fewer: virtual size in bytes by VDI uuid.
+
+        `sinks` are given the data of disks, by VDI uuid, too; the other disks are only read.
+        """
         super().__init__()
+        self._sinks = sinks or {}
         self._expected = expected
         self._folders: frozenset[str] = frozenset()
         self._unit = 0
@@ -90,7 +96,7 @@ class XvaCheck(SequentialCheck):
         A gap in the numbers stands for so many blocks of zeros. A block without bytes only uses up a number: hosts send
         it when they have been silent for long. A disk of 0 bytes has no blocks at all.
         """
-        blocks = Blocks()
+        blocks = Blocks(disk.uuid, disk.virtual_size, self._sinks.get(disk.uuid))
         last, offset = -1, 0
         while offset < disk.virtual_size:
             number, member = yield from self._next_block(disk, last, offset)
@@ -100,11 +106,11 @@ class XvaCheck(SequentialCheck):
                 raise self._fault(f"block {member.name} reaches beyond the end of {named(disk)}")
             if offset == disk.virtual_size:
                 raise self._fault(f"{named(disk)} ends with the empty block {member.name}: its last is missing")
-            checksum = yield from self._block(member)
+            checksum = yield from self._block(member, blocks.takers(offset))
             if member.size:
                 blocks.add(offset, member.size, checksum)
             last, offset = number, offset + member.size
-        return blocks.evidence(disk.uuid, disk.virtual_size)
+        return blocks.evidence()
 
     def _next_block(self, disk: OvaDisk, last: int, offset: int) -> Reading[tuple[int, Member]]:
         """Read the header of the disk's next block, which comes after number `last`."""
@@ -132,11 +138,11 @@ class XvaCheck(SequentialCheck):
             return self._fault(f"{named(disk)} is missing: {found} stands in its place")
         return self._fault(f"{named(disk)} ends at {offset:,} of {disk.virtual_size:,} bytes: {found} follows")
 
-    def _block(self, member: Member) -> Reading[bytes]:
-        """Read a block and the checksum that must follow it; return the checksum."""
+    def _block(self, member: Member, takers: tuple[Callable[[Buffer], object], ...]) -> Reading[bytes]:
+        """Read a block, whose pieces go to the takers, and the checksum that must follow it; return the checksum."""
         # Which kind follows is known from the first one on: no host changes it within an archive.
         hashers = {suffix: hasher(suffix) for suffix in self._suffixes}
-        yield from self._pour(member.size, *(each.update for each in hashers.values()))
+        yield from self._pour(member.size, *(each.update for each in hashers.values()), *takers)
         yield from self._padding(member)
         follower = yield from self._member()
         suffix = follower.name.removeprefix(member.name) if follower else ""

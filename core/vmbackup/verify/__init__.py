@@ -1,19 +1,20 @@
 """Reading stored backups back and proving them again, as thoroughly as is asked for, and keeping what was found."""
 
+from vmbackup.verify.disk import StoredDisk
 from vmbackup.verify.keeping import keep, result_of
 from vmbackup.verify.levels import Depth
 from vmbackup.verify.order import Clock, in_turn
-from vmbackup.verify.reading import Tell, content, image_check, unpack
+from vmbackup.verify.reading import Tell, content, unpack
 from vmbackup.verify.verdict import Verdict, Wrong, verify
 
 __all__ = [
     "Clock",
     "Depth",
+    "StoredDisk",
     "Tell",
     "Verdict",
     "Wrong",
     "content",
-    "image_check",
     "in_turn",
     "keep",
     "result_of",

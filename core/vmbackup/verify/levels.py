@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from vmbackup.errors import ImageError
-from vmbackup.images import Evidence
-from vmbackup.manifest import Image, Level, StoredFile
+from vmbackup.manifest import Level, StoredFile
 from vmbackup.registry import Registry
 from vmbackup.repository import Repository
 from vmbackup.results import Backup
 from vmbackup.slices import digest_of, expected
 from vmbackup.stream import counted
-from vmbackup.verify.reading import Tell, content, image_check
+from vmbackup.verify.reading import Tell, content, prove_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +86,7 @@ def _full(job: Job) -> None:
         for _ in pieces:
             pass
         return
-    check = image_check(image, job.file)
-    for piece in pieces:
-        check.feed(piece)
-    _same(check.close(), image)
-
-
-def _same(evidence: Evidence, image: Image) -> None:
-    """Raise ImageError unless the disks hold the blocks that they held when the backup was made."""
-    before = sorted(disk.blocks_digest for disk in image.disks)
-    if sorted(disk.blocks_digest for disk in evidence.disks) != before:
-        raise ImageError("the image holds other blocks than when it was written", position=evidence.size)
+    prove_image(pieces, image, job.file)
 
 
 _CHECKS: Mapping[Level, Callable[[Job], None]] = {"quick": _quick, "sample": _sample, "full": _full}

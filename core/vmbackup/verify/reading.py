@@ -1,11 +1,11 @@
 """A stored file on its way back: digested as it lies there, unpacked, and digested as it was."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from typing_extensions import Buffer
 
 from vmbackup.errors import ImageError
-from vmbackup.images import ImageCheck, PackedCheck, RawCheck, VhdCheck, XvaCheck
+from vmbackup.images import ImageCheck, PackedCheck, RawCheck, Sink, VhdCheck, XvaCheck
 from vmbackup.manifest import Image, StoredFile
 from vmbackup.registry import Registry
 from vmbackup.repository import Repository
@@ -44,14 +44,36 @@ def unpack(file: StoredFile, stored: Iterable[Buffer], registry: Registry) -> It
     return registry.compressor(file.compressor, {}).decompress(stored)
 
 
-def image_check(image: Image, file: StoredFile) -> ImageCheck:
-    """Return the check for a stored image, as strict as the one that it passed when it was written."""
+def image_check(image: Image, file: StoredFile, sinks: Mapping[str, Sink] | None = None) -> ImageCheck:
+    """Return the check for a stored image, as strict as the one that it passed when it was written.
+
+    `sinks` are given the data of disks, by their UUID in the image, while the check reads it.
+    """
+    sinks = sinks or {}
     if image.format == "xva":
-        whole: ImageCheck = XvaCheck({disk.uuid: disk.virtual_size for disk in image.disks})
+        whole: ImageCheck = XvaCheck({disk.uuid: disk.virtual_size for disk in image.disks}, sinks)
     else:
         size = image.disks[0].virtual_size if image.disks else 0
-        whole = RawCheck(size) if image.format == "raw" else VhdCheck(size)
+        sink = sinks.get(image.disks[0].uuid) if image.disks else None
+        whole = RawCheck(size, sink) if image.format == "raw" else VhdCheck(size, sink)
     return PackedCheck(file.compressor, whole) if file.packed_by == "host" and file.compressor else whole
+
+
+def prove_image(
+    pieces: Iterable[Buffer], image: Image, file: StoredFile, sinks: Mapping[str, Sink] | None = None
+) -> None:
+    """Read the image that `pieces` are, and hold it against what was proven of it while it was written.
+
+    What `sinks` were given, each of one disk by its UUID in the image, is good when this has returned. Raises
+    ImageError, and what reading the pieces raises.
+    """
+    check = image_check(image, file, sinks)
+    for piece in pieces:
+        check.feed(piece)
+    evidence = check.close()
+    before = sorted(disk.blocks_digest for disk in image.disks)
+    if sorted(disk.blocks_digest for disk in evidence.disks) != before:
+        raise ImageError("the image holds other blocks than when it was written", position=evidence.size)
 
 
 def _owned(chunks: Iterable[Buffer]) -> Iterator[Buffer]:

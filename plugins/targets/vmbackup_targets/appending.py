@@ -1,16 +1,11 @@
 """Writing a file from its beginning to its end: holes for zeros where that is wanted, and little in the page cache."""
 
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
-from vmbackup import Buffer
+from vmbackup import Buffer, data_ranges
 
-# Zeros are looked for in blocks of this size, counted from the beginning of the file. Looking costs 4 us a MiB where
-# there are none, against some 300 us for writing it; with blocks of 4 KiB it is ten times that.
-BLOCK: Final = 1 << 16
-ZEROS: Final = bytes(BLOCK)
 # After so many bytes the kernel is asked to write and to drop what it holds of the file. On ext4 that was 2 to 4 times
 # as fast as leaving it all to fsync; 32 MiB is no better (docs/performance.md).
 WINDOW: Final = 8 << 20
@@ -31,7 +26,7 @@ class Appender:
     def append(self, chunk: Buffer) -> None:
         """Append the whole chunk."""
         with memoryview(chunk) as view, view.cast("B") as octets:
-            for start, end in _data(octets, self.size) if self._holes else ((0, octets.nbytes),):
+            for start, end in data_ranges(octets, self.size) if self._holes else ((0, octets.nbytes),):
                 done = start
                 while done < end:
                     done += os.pwrite(self._descriptor, octets[done:end], self.size + done)
@@ -58,18 +53,3 @@ class Appender:
         # It is advice: where it cannot be had, the file is as good without.
         with suppress(OSError):
             os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _data(octets: "memoryview[int]", position: int) -> Iterator[tuple[int, int]]:
-    """Yield where in `octets`, which come to lie at `position` in the file, there are blocks that are not all zero."""
-    start, end = 0, 0
-    while end < octets.nbytes:
-        block = end
-        end = min(octets.nbytes, end + BLOCK - (position + end) % BLOCK)
-        # Comparing views goes byte by byte in the interpreter; a copy of one block stays in the processor's cache.
-        if octets[block] == 0 == octets[end - 1] and bytes(octets[block:end]) == ZEROS[: end - block]:
-            if start < block:
-                yield start, block
-            start = end
-    if start < end:
-        yield start, end

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.plugins.targets.disks import Disk
 
-from vmbackup_targets.appending import BLOCK, WINDOW, Appender
+from vmbackup.holes import GRAIN as BLOCK
+from vmbackup_targets.appending import WINDOW, Appender
 from vmbackup_targets.local import Local, LocalSettings
 
 MIB = 1 << 20
