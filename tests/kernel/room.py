@@ -17,6 +17,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
 _SCRIPT = Path(__file__).with_name("room.sh")
+_REGISTERS = Path(__file__).with_name("wide_registers.c")
 # What User-Mode Linux calls memory is a file: where it is not in memory, it is written to a disk now and then.
 _MEMORY_PLACE = Path("/dev/shm")
 NEEDED: Mapping[str, str] = {
@@ -53,7 +54,7 @@ def has_nfs() -> bool:
 
 def missing(*, own_kernel: bool) -> list[str]:
     """Return the Debian packages that must be installed first."""
-    needed = {**NEEDED, **({} if own_kernel else {"linux.uml": "user-mode-linux"})}
+    needed = {**NEEDED, **({} if own_kernel else {"linux.uml": "user-mode-linux", "cc": "gcc libc6-dev"})}
     path = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
     return sorted({package for program, package in needed.items() if not shutil.which(program, path=path)})
 
@@ -72,7 +73,7 @@ def run(command: Sequence[str], shared: Path, seconds: float, memory_mib: int = 
             stdout=console,
             stderr=console,
             start_new_session=True,
-            env={**os.environ, "TMPDIR": str(_memory(shared, memory_mib))},
+            env={**os.environ, **({} if own_kernel else _environment(shared, memory_mib))},
         )
         try:
             process.wait(seconds)
@@ -100,6 +101,12 @@ def _in_user_mode_linux(words: Sequence[str], shared: Path, memory_mib: int) -> 
     root = ["rootfstype=hostfs", "rootflags=/", "ro", "quiet", "init=/bin/sh"]
     here = ["umid=room", f"uml_dir={shared}"]
     return ["linux.uml", f"mem={memory_mib}M", *here, *root, *console, *words, "--", str(_SCRIPT)]
+
+
+def _environment(shared: Path, memory_mib: int) -> dict[str, str]:
+    library = shared / "wide_registers.so"
+    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", str(library), str(_REGISTERS), "-ldl"], check=True)
+    return {"TMPDIR": str(_memory(shared, memory_mib)), "LD_PRELOAD": str(library)}
 
 
 def _memory(shared: Path, memory_mib: int) -> Path:
