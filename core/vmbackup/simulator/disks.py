@@ -134,6 +134,11 @@ class Disks:
         with self._held(uuid) as (descriptor, size):
             return sparse.digest(descriptor, size)
 
+    def fingerprint(self, uuid: str) -> str:
+        """Give what tells the contents of a disk from others; as for `digest`, but holes take no time."""
+        with self._held(uuid) as (descriptor, size):
+            return sparse.fingerprint(descriptor, size)
+
     def same(self, uuid: str, other: str) -> bool:
         """Say whether two disks have one size and every byte in common; each as for `digest`."""
         with self._held(uuid) as (one, size), self._held(other) as (two, other_size):

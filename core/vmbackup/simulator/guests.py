@@ -21,6 +21,8 @@ class Guests:
         self._disks = disks
         self._random = random.Random(20)  # noqa: S311  contents for tests, no secret
         self._busy = 0
+        self._resting: set[str] = set()  # VMs
+        self._round = threading.Lock()
         self._wake = threading.Condition()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="simulated guests", daemon=True)
@@ -42,12 +44,26 @@ class Guests:
 
     def write(self) -> None:
         """Change one block of data, somewhere in its first extents, on each live disk."""
-        for uuid, size in self._live_disks():
-            try:
-                offset = self._somewhere(uuid, size)
-                self._disks.write(uuid, offset, self._random.randbytes(min(_BLOCK, size - offset)))
-            except FileNotFoundError:  # destroyed between the look and the write
-                continue
+        with self._round:
+            for uuid, size in self._live_disks():
+                try:
+                    offset = self._somewhere(uuid, size)
+                    self._disks.write(uuid, offset, self._random.randbytes(min(_BLOCK, size - offset)))
+                except FileNotFoundError:  # destroyed between the look and the write
+                    continue
+
+    def rest(self, vm: str) -> None:
+        """Begin no more writes to the disks of a VM; to be called under the database's lock."""
+        self._resting.add(vm)
+
+    def wake(self, vm: str) -> None:
+        """End what `rest` began; to be called under the database's lock."""
+        self._resting.discard(vm)
+
+    def wait_for_writes(self) -> None:
+        """Wait until the writes that have begun are done; not to be called under the database's lock."""
+        with self._round:
+            pass
 
     def _live_disks(self) -> list[tuple[str, int]]:
         with self._db.changed:
@@ -56,6 +72,7 @@ class Guests:
                 for drive in self._db.table("VBD").values()
                 if drive["currently_attached"] and drive["mode"] == "RW" and drive["type"] == "Disk"
                 if (vm := self._db.table("VM").get(drive["VM"])) and vm["power_state"] == "Running"
+                if drive["VM"] not in self._resting
                 if not vm["is_control_domain"] and (disk := self._db.table("VDI").get(drive["VDI"]))
             ]
 

@@ -9,6 +9,7 @@ from vmbackup.simulator.calls.storage import new_disk
 from vmbackup.simulator.calls.vm_power import power_on
 from vmbackup.simulator.calls.vm_states import put_to_sleep
 from vmbackup.simulator.disks import DiskSpec
+from vmbackup.simulator.guest_agent import report
 from vmbackup.simulator.pool import Pool
 from vmbackup.simulator.schema import NULL
 
@@ -117,11 +118,13 @@ def add_interface(pool: Pool, vm: str, device: int) -> None:
     )
 
 
-def set_power_state(pool: Pool, vm: str, state: str) -> None:
-    """Put a halted VM into a power state; a suspended one has its memory on storage."""
+def set_power_state(pool: Pool, vm: str, state: str, *, agent: bool) -> None:
+    """Put a halted VM into a power state, its guest up if it has an `agent`; a suspended one has a memory image."""
     if state == "Halted":
         return
     power_on(pool, vm)
+    if agent:
+        report(pool, vm)
     if state == "Suspended":
         put_to_sleep(pool, vm)
     else:

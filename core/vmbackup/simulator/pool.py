@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vmbackup.simulator.bootable import Bootable
 from vmbackup.simulator.clock import Clock
 from vmbackup.simulator.coalescing import Coalescer
 from vmbackup.simulator.database import Database, Record
@@ -30,7 +31,8 @@ class Settings:
     `progress_seconds`: how often a stream writes its progress and looks for a cancellation (a real pool: 10).
     `keepalive_seconds`: silence after which an empty chunk is sent; `keepalive_blocks`: MiB blocks before which one is
     sent in any case. `head_seconds`: how long a client may pause within the head of a request, which may take six times
-    as long in all. `first_ref`: where the numbers of an archive's `Ref:N` start.
+    as long in all. `boot_seconds`: how long a guest takes to boot. `first_ref`: where the numbers of an archive's
+    `Ref:N` start.
     """
 
     username: str = "root"
@@ -44,6 +46,7 @@ class Settings:
     coalesce_seconds: float | None = 0.0
     progress_seconds: float = 1.0
     head_seconds: float = 10.0
+    boot_seconds: float = 0.2
     first_ref: int = 94
 
 
@@ -81,6 +84,7 @@ class Pool:
     settings: Settings
     db: Database
     disks: Disks
+    bootable: Bootable
     guests: Guests
     faults: Faults
     refs: RefNumbers
@@ -99,7 +103,7 @@ class Pool:
 
     @classmethod
     def open(cls, folder: Path, settings: Settings) -> "Pool":
-        """Make a pool without records whose disks lie in the folder."""
+        """Make a pool without records whose disks lie in the folder, and what is known to boot beside it."""
         db, clock = Database(), Clock()
         db.settle = lambda touched: settle(db, touched)
         history = History(db)
@@ -111,6 +115,7 @@ class Pool:
             settings,
             db,
             disks,
+            Bootable(folder.with_name("bootable")),
             Guests(db, disks),
             Faults(),
             RefNumbers(settings.first_ref),

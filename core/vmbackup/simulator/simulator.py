@@ -55,6 +55,7 @@ class Simulator:
         coalesce_seconds: float | None = 0.0,
         progress_seconds: float = 1.0,
         head_seconds: float = 10.0,
+        boot_seconds: float = 0.2,
         first_ref: int = 94,
     ) -> None:
         data.mkdir(parents=True, exist_ok=True)
@@ -71,6 +72,7 @@ class Simulator:
             coalesce_seconds=coalesce_seconds,
             progress_seconds=progress_seconds,
             head_seconds=head_seconds,
+            boot_seconds=boot_seconds,
             first_ref=first_ref,
         )
         self._pool = Pool.open(data / "disks", settings)
@@ -185,12 +187,13 @@ class Simulator:
         usb: bool = False,
         nvram: Mapping[str, str] | None = None,
         vtpm: str | None = None,
+        agent: bool = True,
     ) -> str:
         """Make a VM with its disks, interfaces and a CD drive; running where its disks are seen.
 
         `memory` in bytes; `sr` is the uuid of the disks' repository, the pool's default unless given; `iso` that of the
         disc in its CD drive. `usb` plugs a USB device into it, with `nvram` it boots by UEFI, `vtpm` is what its TPM
-        holds (base64). Returns the VM's uuid.
+        holds (base64). Without an `agent` its guest never reports, nor does that of a copy. Returns the VM's uuid.
         """
         pool = self._pool
         where = pool.db.by_uuid("SR", sr) if sr else pool.record["default_SR"]
@@ -207,7 +210,9 @@ class Simulator:
             for number in range(networks):
                 inhabitants.add_interface(pool, vm, number)
             for number, spec in enumerate(disks):
-                inhabitants.add_disk(pool, vm, where, spec, number + (number > 2))  # noqa: PLR2004  3 is the CD drive's place
+                vdi = inhabitants.add_disk(pool, vm, where, spec, number + (number > 2))  # noqa: PLR2004  3 is the CD drive's place
+                if agent and not number:
+                    pool.bootable.learn(pool.disks.fingerprint(pool.db.get("VDI", vdi)["uuid"]))
             if cd:
                 inhabitants.add_cd_drive(pool, vm, pool.db.by_uuid("VDI", iso) if iso else NULL)
             if usb:
@@ -217,7 +222,7 @@ class Simulator:
                 pool.db.set("VM", vm, NVRAM=dict(nvram), HVM_boot_params=firmware)
             if vtpm is not None:
                 chips.make(pool.db, vm, vtpm, {})
-            inhabitants.set_power_state(pool, vm, power_state)
+            inhabitants.set_power_state(pool, vm, power_state, agent=agent)
             uuid: str = pool.db.get("VM", vm)["uuid"]
             return uuid
 

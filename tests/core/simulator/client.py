@@ -116,6 +116,16 @@ class Client:
         assert isinstance(record, dict)
         return record
 
+    def booted(self, vm: str) -> dict[str, Any]:
+        """Wait until the guest of a VM reports; gives its metrics."""
+        deadline = time.monotonic() + 20
+        while (guest := self("VM.get_guest_metrics", vm)) == "OpaqueRef:NULL":
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        record = self("VM_guest_metrics.get_record", guest)
+        assert isinstance(record, dict)
+        return record
+
     def vm(self, uuid: str) -> str:
         ref: str = self("VM.get_by_uuid", uuid)
         return ref

@@ -9,7 +9,7 @@ from vmbackup.simulator import Simulator
 
 @pytest.fixture
 def sim(tmp_path: Path) -> Iterator[Simulator]:
-    with Simulator(tmp_path / "sim", tls=False, retry_seconds=0.3, progress_seconds=0.05) as running:
+    with Simulator(tmp_path / "sim", tls=False, retry_seconds=0.3, progress_seconds=0.05, boot_seconds=0.05) as running:
         yield running
 
 

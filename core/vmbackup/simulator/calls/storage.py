@@ -3,6 +3,7 @@
 import uuid as uuids
 from typing import Final
 
+from vmbackup.simulator import guest_agent
 from vmbackup.simulator.branching import assert_can_branch, branch
 from vmbackup.simulator.calls.records import constructor
 from vmbackup.simulator.calls.table import Context, Table, optional
@@ -63,7 +64,9 @@ def take_snapshot(context: Context, vdi: str) -> str:
             pool.disks.snapshot(source["uuid"], uuid, source["virtual_size"])
             pool.guests.write()
             own = {"uuid": uuid, "is_a_snapshot": True, "snapshot_of": vdi, "snapshot_time": pool.clock.now()}
-            return branch(pool, vdi, own)
+            copy = branch(pool, vdi, own)
+        guest_agent.remember(pool, vdi, uuid)
+        return copy
 
 
 @TABLE.call("VDI.snapshot", "VDI ref", optional("string->string map", {}), result="VDI ref", asynchronous=True)

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from vmbackup.simulator import guest_agent
 from vmbackup.simulator.calls.drives import assert_sharable
 from vmbackup.simulator.calls.table import Context, Table
 from vmbackup.simulator.errors import XapiError
@@ -15,40 +16,30 @@ TABLE: Final = Table()
 
 
 def power_on(pool: Pool, vm: str) -> None:
-    """Attach what the VM has and give it a host, a domain and running guest tools.
+    """Attach what the VM has and give it a host and a domain.
 
     Raises XapiError `NO_HOSTS_AVAILABLE` when no host sees all its storage.
     """
     db = pool.db
     with db.change():
-        record = db.get("VM", vm)
+        record, host = db.get("VM", vm), home(db, vm)
         for vbd in record["VBDs"]:
             db.set("VBD", vbd, currently_attached=True)
         for vif in record["VIFs"]:
             db.set("VIF", vif, currently_attached=True)
         if not db.has("VM_metrics", record["metrics"]):
             db.set("VM", vm, metrics=db.create("VM_metrics", {"memory_actual": record["memory_static_max"]}))
-        if not db.has("VM_guest_metrics", record["guest_metrics"]):
-            db.set("VM", vm, guest_metrics=db.create("VM_guest_metrics", guest_facts(pool.clock.now())))
+        if record["power_state"] == "Halted":  # a clone has what the guest of its source reported
+            guest_agent.forget(db, vm)
         domain = 1 + max((one["domid"] for one in db.table("VM").values()), default=0)
         db.set("VM_metrics", record["metrics"], start_time=pool.clock.now(), state=["running"])
-        db.set("VM", vm, power_state="Running", resident_on=home(db, vm), domid=domain)
+        db.set("VM", vm, power_state="Running", resident_on=host, domid=domain)
 
 
-def guest_facts(now: str) -> dict[str, object]:
-    """Give what the tools inside a Linux guest report."""
-    return {
-        "os_version": {"name": "Debian GNU/Linux 12", "uname": "6.1.0-18-amd64", "distro": "debian", "major": "12"},
-        "PV_drivers_version": {"major": "7", "minor": "30", "micro": "0", "build": "1"},
-        "PV_drivers_up_to_date": True,
-        "PV_drivers_detected": True,
-        "networks": {"0/ip": "192.0.2.10", "0/ipv4/0": "192.0.2.10"},
-        "other": {"feature-shutdown": "1", "feature-suspend": "1", "feature-reboot": "1"},
-        "last_updated": now,
-        "live": True,
-        "can_use_hotplug_vbd": "yes",
-        "can_use_hotplug_vif": "yes",
-    }
+def boot_unless_up(pool: Pool, vm: str) -> None:
+    """Begin to boot a VM whose guest is not up already."""
+    if not guest_agent.is_up(pool.db, vm):
+        guest_agent.boot(pool, vm)
 
 
 def power_off(pool: Pool, vm: str) -> None:
@@ -75,19 +66,23 @@ def start(context: Context, vm: str, paused: bool, _force: bool) -> None:  # noq
         power_on(context.pool, vm)
         if paused:
             db.set("VM", vm, power_state="Paused")
+        else:
+            guest_agent.boot(context.pool, vm)
 
 
 @TABLE.call("VM.unpause", "VM ref", asynchronous=True)
 def unpause(context: Context, vm: str) -> None:
     """Let a paused VM run."""
-    with holding(context.pool, context.task, "VM", vm, "unpause"):
+    with holding(context.pool, context.task, "VM", vm, "unpause"), context.pool.db.change():
         context.pool.db.set("VM", vm, power_state="Running")
+        boot_unless_up(context.pool, vm)
 
 
 @TABLE.call("VM.clean_shutdown", "VM ref", asynchronous=True)
 def clean_shutdown(context: Context, vm: str) -> None:
     """Ask the guest to shut down; simulated guests obey at once."""
     with holding(context.pool, context.task, "VM", vm, "clean_shutdown"):
+        guest_agent.leave(context.pool, vm)
         power_off(context.pool, vm)
 
 
@@ -95,6 +90,7 @@ def clean_shutdown(context: Context, vm: str) -> None:
 def hard_shutdown(context: Context, vm: str) -> None:
     """Pull the plug."""
     with holding(context.pool, context.task, "VM", vm, "hard_shutdown"):
+        guest_agent.leave(context.pool, vm)
         power_off(context.pool, vm)
         discard_memory(context.pool, vm)
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from vmbackup.simulator import chips, messages
+from vmbackup.simulator import chips, guest_agent, messages
 from vmbackup.simulator.calls.disk_copies import take_clone
 from vmbackup.simulator.calls.storage import remove_disk
 from vmbackup.simulator.calls.table import Context, Table
@@ -63,6 +63,8 @@ def revert(context: Context, snapshot: str) -> None:
             if error.code in _PASSED_ON:
                 raise
             raise XapiError("VM_REVERT_FAILED", snapshot, vm) from None
+        if db.has("VM", vm):
+            guest_agent.leave(pool, vm)
         with db.change():
             if not db.has("VM", vm):
                 vm = _made_anew(db, snapshot)

@@ -2,9 +2,10 @@
 
 from typing import Final
 
+from vmbackup.simulator import guest_agent
 from vmbackup.simulator.calls.drives import assert_sharable
 from vmbackup.simulator.calls.table import Context, Table
-from vmbackup.simulator.calls.vm_power import power_off, power_on
+from vmbackup.simulator.calls.vm_power import boot_unless_up, power_off, power_on
 from vmbackup.simulator.database import Database
 from vmbackup.simulator.errors import XapiError
 from vmbackup.simulator.memory import discard_memory, save_memory
@@ -36,6 +37,8 @@ def start_on(context: Context, vm: str, host: str, paused: bool, _force: bool) -
                 assert_sharable(db, db.get("VBD", vbd))
         power_on(context.pool, vm)
         db.set("VM", vm, resident_on=host, power_state="Paused" if paused else "Running")
+        if not paused:
+            guest_agent.boot(context.pool, vm)
 
 
 @TABLE.call("VM.pause", "VM ref", asynchronous=True)
@@ -57,7 +60,12 @@ def put_to_sleep(pool: Pool, vm: str) -> None:
 def suspend(context: Context, vm: str) -> None:
     """Save a VM's memory and take it off its host; its drives count as detached."""
     with holding(context.pool, context.task, "VM", vm, "suspend"):
-        put_to_sleep(context.pool, vm)
+        guest_agent.still(context.pool, vm)
+        try:
+            put_to_sleep(context.pool, vm)
+        finally:
+            with context.pool.db.change():
+                context.pool.guests.wake(vm)
 
 
 @TABLE.call("VM.resume", "VM ref", "bool", "bool", asynchronous=True)
@@ -82,6 +90,8 @@ def _wake(context: Context, vm: str, host: str, state: str) -> None:
         pool.db.set("VM", vm, power_state=state)
         if host != NULL:
             pool.db.set("VM", vm, resident_on=host)
+        if state == "Running":
+            boot_unless_up(pool, vm)
     discard_memory(pool, vm)
 
 
@@ -101,11 +111,13 @@ def hard_reboot(context: Context, vm: str) -> None:
 
 def _reboot(context: Context, vm: str) -> None:
     db = context.pool.db
+    guest_agent.leave(context.pool, vm)
     with db.change():
         host = db.get("VM", vm)["resident_on"]
         power_off(context.pool, vm)
         power_on(context.pool, vm)
         db.set("VM", vm, resident_on=host)
+        guest_agent.boot(context.pool, vm)
 
 
 @TABLE.call("VM.provision", "VM ref", asynchronous=True)
