@@ -41,9 +41,11 @@ from vmbackup.simulator.faults import (
 )
 from vmbackup.simulator.faults.file import RuleError, load_rules
 from vmbackup.simulator.hosts import Host
+from vmbackup.simulator.log import Asked, Log, Plugged
 from vmbackup.simulator.simulator import Simulator
 
 __all__ = [
+    "Asked",
     "BodyHook",
     "BodyTap",
     "CallFails",
@@ -64,7 +66,9 @@ __all__ = [
     "HostDiesAtCall",
     "LateAnswer",
     "LeaveOutBlock",
+    "Log",
     "Outage",
+    "Plugged",
     "Redirect",
     "RedirectLoop",
     "RepeatBlock",

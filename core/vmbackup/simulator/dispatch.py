@@ -85,6 +85,7 @@ def _perform(pool: Pool, name: str, params: list[object], origin: Origin) -> Typ
     if origin.task:
         _note(pool, origin.task, origin)
     request = _request(pool, name.removeprefix(_ASYNC), params)
+    pool.log.called(request.call.name, request.arguments)
     with rpc_faults.answering(pool, request.session, request.call.name, request.arguments):
         if name.startswith(_ASYNC):
             return Typed(_start(pool, name, request, origin), _REF)

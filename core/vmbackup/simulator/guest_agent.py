@@ -26,6 +26,12 @@ def report(pool: Pool, vm: str) -> None:
         db.set("VM", vm, guest_metrics=db.create("VM_guest_metrics", facts))
 
 
+def notice_networks(db: Database, vm: str) -> None:
+    """Have a guest that is up report its addresses anew."""
+    if is_up(db, vm):
+        db.set("VM_guest_metrics", db.get("VM", vm)["guest_metrics"], networks=_addresses(db, vm))
+
+
 def boot(pool: Pool, vm: str) -> None:
     """Begin to boot what is on a running VM's disk; until a guest is up nobody writes there."""
     with pool.db.change():

@@ -59,7 +59,7 @@ def add_host(pool: Pool, number: int, address: str, cards: list[Card]) -> str:
     domain = db.create("VM", _control_domain(db, host, name, now))
     db.set("host", host, control_domain=domain)
     for place, card in enumerate(cards):
-        _card(db, host, number, place, card)
+        add_card(db, host, number, place, card)
     return host
 
 
@@ -90,7 +90,8 @@ def _control_domain(db: Database, host: str, name: str, now: str) -> Record:
     }
 
 
-def _card(db: Database, host: str, number: int, place: int, card: Card) -> None:
+def add_card(db: Database, host: str, number: int, place: int, card: Card) -> None:
+    """Give a host a network card (a PIF); `number` is that of the host, `place` that of its card, both from 0."""
     db.create(
         "PIF",
         {

@@ -9,12 +9,13 @@ from pathlib import Path
 from vmbackup.simulator.bootable import Bootable
 from vmbackup.simulator.clock import Clock
 from vmbackup.simulator.coalescing import Coalescer
-from vmbackup.simulator.database import Database, Record
+from vmbackup.simulator.database import Database, Record, Touched
 from vmbackup.simulator.disks import Disks
 from vmbackup.simulator.errors import XapiError
 from vmbackup.simulator.faults import Faults
 from vmbackup.simulator.guests import Guests
 from vmbackup.simulator.history import History
+from vmbackup.simulator.log import Log
 from vmbackup.simulator.profiles import PROFILES, Blocks, Checksum, Profile
 from vmbackup.simulator.sessions import Sessions
 from vmbackup.simulator.settle import settle
@@ -77,6 +78,11 @@ class RefNumbers:
         return lambda: next(numbers)
 
 
+def _tell(touched: Touched, history: History, log: Log) -> None:
+    history.note(touched)
+    log.note(touched)
+
+
 @dataclass(slots=True)
 class Pool:
     """Everything that a call or a handler needs."""
@@ -89,6 +95,7 @@ class Pool:
     faults: Faults
     refs: RefNumbers
     history: History
+    log: Log
     clock: Clock
     users: dict[str, User]
     sessions: Sessions
@@ -107,7 +114,8 @@ class Pool:
         db, clock = Database(), Clock()
         db.settle = lambda touched: settle(db, touched)
         history = History(db)
-        db.tell = history.note
+        log = Log(db)
+        db.tell = lambda touched: _tell(touched, history, log)
         disks = Disks(folder)
         users = {settings.username: User(settings.username, settings.password, "pool-admin", superuser=True)}
         sessions = Sessions(db, clock, users, settings.profile.refresh_seconds)
@@ -120,6 +128,7 @@ class Pool:
             Faults(),
             RefNumbers(settings.first_ref),
             history,
+            log,
             clock,
             users,
             sessions,

@@ -158,6 +158,7 @@ class Server:
             raise http.Refused(page(request.version))
         with self._lock:
             self._streams.add(wire)
+        self._pool.log.requested(request.method, request.path, request.query)
         exchange = Exchange(self._pool, self._host, request, wire)
         if not answered(exchange):
             handler(exchange)

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from vmbackup.simulator import lifecycle, storage_rules
+from vmbackup.simulator import interface_rules, lifecycle, storage_rules
 from vmbackup.simulator.database import Database, Touched
 
 _RULES: dict[str, Callable[[Database, str], list[str]]] = {
     "VM": lifecycle.allowed,
     "VDI": storage_rules.allowed_on_disk,
     "VBD": storage_rules.allowed_on_drive,
-    "VIF": storage_rules.allowed_on_interface,
+    "VIF": interface_rules.allowed,
     "SR": storage_rules.allowed_on_repository,
     "task": lambda db, ref: ["cancel"] if db.get("task", ref)["status"] == "pending" else [],
 }

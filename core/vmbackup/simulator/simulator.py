@@ -16,6 +16,7 @@ from vmbackup.simulator.founding import disc, found, recover, repository
 from vmbackup.simulator.garbage import Collector
 from vmbackup.simulator.hosts import Host
 from vmbackup.simulator.journal import Journal
+from vmbackup.simulator.log import Log
 from vmbackup.simulator.mending import mend
 from vmbackup.simulator.pool import Pool, Settings
 from vmbackup.simulator.profiles import PROFILES, Blocks, Checksum
@@ -119,6 +120,11 @@ class Simulator:
     def fingerprint(self) -> str:
         """The SHA-256 of the coordinator's certificate: upper-case hex with colons."""
         return self.coordinator.fingerprint
+
+    @property
+    def log(self) -> Log:
+        """What clients asked for and where VMs were plugged in, in the order in which it happened."""
+        return self._pool.log
 
     @property
     def clock(self) -> Clock:
@@ -246,6 +252,21 @@ class Simulator:
         with self._pool.db.change():
             ref = repository(self._pool.db, refs, name, kind, shared=together, size=size)
             uuid: str = self._pool.db.get("SR", ref)["uuid"]
+            return uuid
+
+    def add_network(self, name: str, device: str = "") -> str:
+        """Make a network behind this card (`eth2`) of every host, or without a card one that leads nowhere.
+
+        Returns its uuid.
+        """
+        db = self._pool.db
+        with db.change():
+            number = len(db.table("network"))
+            ref = db.create("network", {"name_label": name, "bridge": f"xenbr{number}" if device else f"xapi{number}"})
+            for place, host in enumerate(self.hosts if device else ()):
+                card = host_records.Card(device, ref, management=False)
+                host_records.add_card(db, host.ref, place, len(db.get("host", host.ref)["PIFs"]), card)
+            uuid: str = db.get("network", ref)["uuid"]
             return uuid
 
     def leave_free(self, sr: str, count: int) -> None:

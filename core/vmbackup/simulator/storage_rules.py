@@ -83,15 +83,6 @@ def allowed_on_drive(db: Database, ref: str) -> list[str]:
     return plugging if drive["type"] == "Disk" else removable
 
 
-def allowed_on_interface(db: Database, ref: str) -> list[str]:
-    """Compute `VIF.allowed_operations`."""
-    interface = db.get("VIF", ref)
-    vm = db.table("VM").get(interface["VM"])
-    if vm is None or vm["power_state"] != "Running":
-        return ["attach"]
-    return ["unplug"] if interface["currently_attached"] else ["attach", "plug"]
-
-
 def allowed_on_repository(db: Database, ref: str) -> list[str]:
     """Compute `SR.allowed_operations`."""
     repository = db.get("SR", ref)

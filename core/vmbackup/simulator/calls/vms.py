@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from vmbackup.simulator import chips, messages, operations
+from vmbackup.simulator import chips, macs, messages, operations
 from vmbackup.simulator.calls.records import constructor
 from vmbackup.simulator.calls.storage import take_snapshot
 from vmbackup.simulator.calls.table import Context, Table, optional
@@ -25,6 +25,8 @@ def create(context: Context, given: Record) -> str:
     fields = constructor("VM", given)
     fields.update(power_state="Halted", suspend_VDI=NULL, domid=-1)
     now = context.pool.clock.now()
+    if macs.SEED not in fields["other_config"]:
+        fields["other_config"] = macs.seeded(fields["other_config"])
     fields["metrics"] = context.pool.db.create("VM_metrics", {"install_time": now, "last_updated": now})
     return context.pool.db.create("VM", fields)
 
