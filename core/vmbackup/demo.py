@@ -10,7 +10,7 @@ from vmbackup.config_file import load
 from vmbackup.journal import Journal
 from vmbackup.manifest import Identity
 from vmbackup.registry import Registry
-from vmbackup.restore import Destination, Restored, Source, Wishes, restore
+from vmbackup.restore import Destination, Restored, Source, Wishes, plan_for, restore
 from vmbackup.results import Backup, Report
 from vmbackup.run import run_job
 from vmbackup.simulator import Simulator, demo_pool
@@ -114,8 +114,8 @@ class Demo:
                 tell(backup)
                 with Journal.begin(state.journals, uuid.uuid4().hex[:16], pool.uuid) as journal:
                     source = Source(backup, repository, self._site.registry, lambda _: None)
-                    destination = Destination(session, journal, pool.default_sr)
-                    yield backup, restore(source, destination, Wishes(name=f"{vm.name}-restored"))
+                    plan = plan_for(source, session, Wishes(name=f"{vm.name}-restored", new_mac=True))
+                    yield backup, restore(source, Destination(session, journal, uuid.uuid4().hex), plan)
 
     def compare(self, backup: Backup, restored: Restored) -> Iterator[Compared]:
         """Compare each restored disk with what the pool itself saw in the snapshot, byte for byte."""

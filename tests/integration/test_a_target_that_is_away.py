@@ -53,7 +53,7 @@ def test_the_others_backups_are_listed(unplugged: World) -> None:
 
 
 def test_the_others_backups_are_shown_verified_and_restored_with_a_warning(unplugged: World) -> None:
-    for command in (("show",), ("verify",), ("restore", "--name", "again")):
+    for command in (("show",), ("verify",), ("restore", "--as", "again")):
         done = unplugged.cli(command[0], "web 01@latest", *command[1:])
         assert done.returncode == 0, done.stderr
         assert "warning: usb is left out: target usb: there is no" in done.stderr

@@ -69,7 +69,7 @@ def test_every_way_of_backing_up_verifies_and_restores(world: World, more: str) 
     assert exit_code(report) == 0, report
     assert all(verdict.good for verdict in world.verify_all())
     (backup,) = world.backups()
-    done = world.cli("restore", "web 01@latest", "--name", "back", "--json")
+    done = world.cli("restore", "web 01@latest", "--as", "back", "--json")
     assert done.returncode == 0, done.stderr
     (vm,) = [vm for vm in world.pool.records("VM").values() if vm["name_label"] == "back"]
     disks = {
@@ -191,14 +191,14 @@ def test_a_whole_vm_restored_with_its_addresses_is_the_archived_one(world: World
     world.run()
     (backup,) = world.backups()
     before = {str(record["MAC"]) for record in world.pool.records("VIF").values()}
-    done = world.cli("restore", "web 01@latest", "--preserve", "--name", "twin")
-    assert done.returncode == 4
-    assert "The original VM is still in the pool" in done.stderr
+    done = world.cli("restore", "web 01@latest", "--preserve", "--as", "twin")
+    assert done.returncode == 2
+    assert "is the original or a copy of it, and is still in the pool" in done.stderr
     with stranger(world) as session:
         vm_ref = session.xenapi.VM.get_by_name_label("web 01")[0]
         session.xenapi.VM.hard_shutdown(vm_ref)
         session.xenapi.VM.destroy(vm_ref)
-    done = world.cli("restore", "web 01@latest", "--preserve", "--name", "twin")
+    done = world.cli("restore", "web 01@latest", "--preserve", "--as", "twin")
     assert done.returncode == 0, done.stderr
     (vm,) = [record for record in world.pool.records("VM").values() if record["name_label"] == "twin"]
     (vif,) = vm["VIFs"]
@@ -282,7 +282,7 @@ def test_a_restore_that_fails_leaves_nothing_in_the_pool(world: World, more: str
     before = world.records()
     path = "/import_raw_vdi" if more else "/import"
     world.pool.faults.add(Cut(path=path, after=1_000_000))
-    done = world.cli("restore", "web 01@latest", "--name", "back")
+    done = world.cli("restore", "web 01@latest", "--as", "back")
     assert done.returncode == 4, done.stdout
     assert world.records() == before
     assert world.journals() == []

@@ -77,7 +77,7 @@ def test_a_backup_is_whole_before_it_is_compressed_and_afterwards(waiting: World
 def test_what_was_compressed_later_is_restored(waiting: World) -> None:
     assert waiting.cli("compress", "disk", "--jobs", "2").returncode == 0
     for name in ("web 01", "db"):
-        done = waiting.cli("restore", f"{name}@latest", "--name", f"{name} again")
+        done = waiting.cli("restore", f"{name}@latest", "--as", f"{name} again")
         assert done.returncode == 0, done.stderr
 
 

@@ -64,7 +64,7 @@ def test_the_first_steps_of_the_readme(tmp_path: Path, pool: Simulator) -> None:
     assert world.cli("run", "weekend").returncode == 0
     assert "PROD-web" in world.cli("list").stdout
     assert world.cli("verify", "--all").returncode == 0
-    restored = world.cli("restore", "PROD-web@latest", "--name", "PROD-web-restored", "--start")
+    restored = world.cli("restore", "PROD-web@latest", "--as", "PROD-web-restored", "--new-mac", "--start")
     assert restored.returncode == 0, restored.stderr
     (vm,) = [vm for vm in pool.records("VM").values() if vm["name_label"] == "PROD-web-restored"]
     assert vm["power_state"] == "Running"

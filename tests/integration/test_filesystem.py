@@ -34,7 +34,7 @@ def test_an_ext4_image_survives(tmp_path: Path, pool: Simulator, image: Path, mo
     world.configure(job("linux", more=more) + '\n[methods.vhd]\ntype = "vdi-export"\nformat = "vhd"\n')
     world.init_target()
     assert world.cli("run", "test").returncode == 0
-    done = world.cli("restore", "linux@latest", "--name", "back", "--json")
+    done = world.cli("restore", "linux@latest", "--as", "back", "--json")
     assert done.returncode == 0, done.stderr
     disks = json_of(done)["disks"]
     assert isinstance(disks, dict)

@@ -115,7 +115,7 @@ def test_a_halted_vm_is_exported_without_a_snapshot(world: World) -> None:
     for disk in manifest.image.disks:
         assert world.pool.same(disk.uuid, disk.original_uuid)
     assert "exported while it was halted" in guide(world)
-    restored = world.cli("restore", "odd@latest", "--json", "--name", "again")
+    restored = world.cli("restore", "odd@latest", "--json", "--as", "again")
     assert restored.returncode == 0, restored.stderr
     with world.pool.editing() as pool:
         (ref,) = pool.db.find("VM", name_label="again")

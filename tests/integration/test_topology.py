@@ -36,7 +36,7 @@ def test_exports_follow_the_pool_to_the_host_that_sees_the_storage(tmp_path: Pat
         assert exit_code(report) == 0, report
         assert world.records() == before
         assert all(verdict.good for verdict in world.verify_all())
-        done = world.cli("restore", "web 2@latest", "--sr", "local 2", "--name", "back")
+        done = world.cli("restore", "web 2@latest", "--sr", "local 2", "--as", "back")
         assert done.returncode == 0, done.stderr
 
 

@@ -119,7 +119,7 @@ def test_list_shows_the_age_of_the_last_whole_verification_and_show_its_details(
 
 def test_a_wrong_backup_is_marked_passed_over_and_kept_until_it_is_read_whole_again(backed_up: World) -> None:
     first, second = backed_up.backups()
-    newest = images(backed_up)[-1]
+    newest = backed_up.target / second.folder / "image.xva"
     whole = newest.read_bytes()
     damage(newest)
     done = backed_up.cli("verify", "--all")
@@ -130,7 +130,7 @@ def test_a_wrong_backup_is_marked_passed_over_and_kept_until_it_is_read_whole_ag
     assert "wrong 0 h ago" in backed_up.cli("list").stdout
     assert ": wrong: image.xva: " in backed_up.cli("show", second.address).stdout
 
-    restored = backed_up.cli("restore", "web 01@latest", "--name", "twin", "--json")
+    restored = backed_up.cli("restore", "web 01@latest", "--as", "twin", "--json")
     assert restored.returncode == 0, restored.stderr
     assert json_of(restored)["backup"] == first.address
     assert f"{first.address} is not the newest: {second.address} was found wrong" in restored.stderr

@@ -12,8 +12,9 @@ from vmbackup.cli.options import ConfigOption, JsonOption, StateOption, TargetOp
 from vmbackup.cli.output import console, name, print_json, size
 from vmbackup.cli.progress import reading, waiting
 from vmbackup.cli.signals import interruptible
+from vmbackup.disk_choice import choose
 from vmbackup.errors import TargetError, VerificationUnread
-from vmbackup.extract import DiskFile, choose, fill
+from vmbackup.extract import DiskFile, fill
 from vmbackup.manifest import ImageDisk
 from vmbackup.results import Backup
 from vmbackup.site import Site

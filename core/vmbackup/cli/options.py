@@ -41,3 +41,11 @@ def percent(text: str) -> float:
     if not 0 < share <= 1:
         raise ConfigError(f"{text!r} is no share", advice="Write one as 5% or 0.5%, up to 100%.")
     return share
+
+
+def pair(option: str, text: str) -> tuple[str, str]:
+    """Read `OLD=NEW`; a name with an equals sign in it cannot be the old one. Raises ConfigError."""
+    old, equals, new = text.partition("=")
+    if not (old and equals and new):
+        raise ConfigError(f"{option} {text!r} is no pair", advice=f"Write it as {option} OLD=NEW.")
+    return old, new

@@ -1,4 +1,4 @@
-"""`vmbackup restore`: bring a backup back into the pool."""
+"""`vmbackup restore`: bring a backup back into the pool, or show how that would be done."""
 
 import secrets
 from typing import Annotated
@@ -7,13 +7,15 @@ import typer
 
 from vmbackup.cleanup import reconcile
 from vmbackup.cli.known import known
-from vmbackup.cli.options import ConfigOption, JsonOption, StateOption, TargetOption, open_site
+from vmbackup.cli.options import ConfigOption, JsonOption, StateOption, TargetOption, open_site, pair
 from vmbackup.cli.output import console, name, print_json
 from vmbackup.cli.progress import reading
+from vmbackup.cli.restore_plan import plan_as_json, show_plan
 from vmbackup.cli.signals import interruptible
+from vmbackup.errors import PlanError
 from vmbackup.journal import Journal
 from vmbackup.lane import Lane
-from vmbackup.restore import Destination, Restored, Source, Wishes, find_sr, restore
+from vmbackup.restore import Destination, Restored, Source, Wishes, plan_for, restore
 from vmbackup.results import Backup
 from vmbackup.site import Site
 from vmbackup.xapi.inventory import read_pool
@@ -21,25 +23,54 @@ from vmbackup.xapi.inventory import read_pool
 
 def restore_backup(
     backup: Annotated[str, typer.Argument(help="TARGET:VM@TIME, any unique part of it, or VM@latest.")],
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would be done, and do nothing.")] = False,
+    new_name: Annotated[str | None, typer.Option("--as", metavar="NAME", help="What the VM is called then.")] = None,
     sr: Annotated[str | None, typer.Option("--sr", help="The SR for the disks, by name or UUID.")] = None,
-    new_name: Annotated[str | None, typer.Option("--name", help="What the VM is called then.")] = None,
-    preserve: Annotated[
-        bool, typer.Option("--preserve", help="Keep MAC addresses, and the UUID that the image bears (the snapshot's).")
+    map_sr: Annotated[
+        list[str] | None,
+        typer.Option("--map-sr", metavar="OLD=SR", help="The SR for one disk (xvda), or for all of an old SR."),
+    ] = None,
+    map_network: Annotated[
+        list[str] | None, typer.Option("--map-network", metavar="OLD=NEW", help="The network in place of an old one.")
+    ] = None,
+    new_mac: Annotated[
+        bool, typer.Option("--new-mac", help="Give it new MAC addresses; else it keeps its own.")
     ] = False,
+    preserve: Annotated[
+        bool, typer.Option("--preserve", help="Keep the UUID that the image bears (a snapshot's, mostly) too.")
+    ] = False,
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="Give the VM this tag.")] = None,
     start: Annotated[bool, typer.Option("--start", help="Start the VM.")] = False,
-    vm: Annotated[str | None, typer.Option("--vm", help="Attach the disk of a vdi-export to this VM.")] = None,
+    disk: Annotated[
+        str | None, typer.Option("--disk", metavar="DISK", help="This disk alone, as a VDI: xvda, 0, UUID or name.")
+    ] = None,
+    vm: Annotated[str | None, typer.Option("--vm", help="Attach the disk to this VM.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Send it even if it is not whole.")] = False,
     config: ConfigOption = None,
     state: StateOption = None,
     target: TargetOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Restore a backup into the pool, after proving that it is whole."""
+    """Restore a backup into the pool, after proving that it is whole. With --plan, exits 0 or 2 and changes nothing."""
     site = open_site(config, state)
     found = known(site, target).choose(backup)
-    wishes = Wishes(name=new_name, preserve=preserve, start=start, vm=vm, force=force)
+    wishes = Wishes(
+        name=new_name,
+        sr=sr,
+        map_sr=tuple(pair("--map-sr", text) for text in map_sr or ()),
+        map_network=tuple(pair("--map-network", text) for text in map_network or ()),
+        new_mac=new_mac,
+        preserve=preserve,
+        tags=tuple(tag or ()),
+        start=start,
+        disk=disk,
+        vm=vm,
+        force=force,
+    )
+    if plan:
+        return _preview(site, found, wishes, as_json=as_json)
     with interruptible(site.state()):
-        restored = restore_into_pool(site, found, wishes, sr)
+        restored = restore_into_pool(site, found, wishes)
     original = found.manifest.vm.uuid if found.manifest.vm else ""
     if as_json:
         print_json(
@@ -47,13 +78,35 @@ def restore_backup(
              "disks": restored.disks}
         )  # fmt: skip
     else:
-        out = console()
-        out.print(f"[green]restored[/] {name(found.address)} as {name(restored.name)}", soft_wrap=True)
-        out.print(f"    VM {restored.vm_uuid} (the original was {original})", soft_wrap=True)
+        _tell(found, restored, original)
     return 0
 
 
-def restore_into_pool(site: Site, backup: Backup, wishes: Wishes, sr: str | None) -> Restored:
+def _tell(backup: Backup, restored: Restored, original: str) -> None:
+    out = console()
+    if restored.vm_uuid:
+        out.print(f"[green]restored[/] {name(backup.address)} as {name(restored.name)}", soft_wrap=True)
+        out.print(f"    VM {restored.vm_uuid} (the original was {original})", soft_wrap=True)
+    else:
+        (uuid,) = restored.disks.values()
+        out.print(f"[green]restored[/] a disk of {name(backup.address)}", soft_wrap=True)
+        out.print(f"    VDI {uuid}, attached to no VM: xe vbd-create vdi-uuid={uuid} …", soft_wrap=True)
+
+
+def _preview(site: Site, backup: Backup, wishes: Wishes, *, as_json: bool) -> int:
+    repository = site.repository(backup.target)
+    with site.session("vmbackup-plan") as session, repository.target:
+        repository.prove()
+        source = Source(backup, repository, site.registry, lambda _: None)
+        planned = plan_for(source, session, wishes)
+    if as_json:
+        print_json(plan_as_json(planned))
+    else:
+        show_plan(planned)
+    return PlanError.exit_code if planned.problems else 0
+
+
+def restore_into_pool(site: Site, backup: Backup, wishes: Wishes) -> Restored:
     """Log in, clean up after dead runs, and restore; what could not be cleaned up is said by the next run."""
     repository, state = site.repository(backup.target), site.state()
     run_id = secrets.token_hex(8)
@@ -68,5 +121,5 @@ def restore_into_pool(site: Site, backup: Backup, wishes: Wishes, sr: str | None
         lane.close()
         with Journal.begin(state.journals, run_id, pool.uuid) as journal, reading(backup.address, total) as tell:
             source = Source(backup, repository, site.registry, tell)
-            destination = Destination(session, journal, find_sr(session, pool.default_sr, sr))
-            return restore(source, destination, wishes)
+            planned = plan_for(source, session, wishes)
+            return restore(source, Destination(session, journal, f"{run_id}-{secrets.token_hex(6)}"), planned)

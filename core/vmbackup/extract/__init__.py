@@ -1,11 +1,10 @@
 """One disk out of a stored backup into a file: no pool is needed, and nothing unproven gets the file's name."""
 
 from vmbackup.errors import ImageError, KeyMissing, PluginError, TargetError, VerificationFailed, VerificationUnread
-from vmbackup.extract.choice import choose
 from vmbackup.extract.disk_file import DiskFile
 from vmbackup.verify import StoredDisk, Tell
 
-__all__ = ["DiskFile", "choose", "fill"]
+__all__ = ["DiskFile", "fill"]
 
 
 def fill(file: DiskFile, stored: StoredDisk, tell: Tell = lambda _: None) -> None:

@@ -5,9 +5,14 @@ from vmbackup.images.ova import Ova, OvaDisk, OvaObject, OvaVersion, read_ova
 from vmbackup.images.packed import PackedCheck, sniff
 from vmbackup.images.raw import RawCheck
 from vmbackup.images.vhd import VhdCheck
+from vmbackup.images.vhd_layout import BLOCK as VHD_BLOCK
+from vmbackup.images.vhd_layout import SIZE_LIMIT as VHD_LIMIT
+from vmbackup.images.vhd_writing import vhd_size, vhd_stream
 from vmbackup.images.xva import XvaCheck
 
 __all__ = [
+    "VHD_BLOCK",
+    "VHD_LIMIT",
     "DiskEvidence",
     "Evidence",
     "ImageCheck",
@@ -22,4 +27,6 @@ __all__ = [
     "XvaCheck",
     "read_ova",
     "sniff",
+    "vhd_size",
+    "vhd_stream",
 ]

@@ -1,55 +1,88 @@
-"""Bringing a backup back into a pool: a whole VM by `/import`, one disk by `/import_raw_vdi`.
+"""Bringing a backup back into a pool: planned first, then a whole VM, a VM around one disk, or a disk alone.
 
 A restore depends on the manifest alone, never on today's configuration of jobs. What it makes is journaled, bears a
 mark until it is whole, and is gone again if it fails; a restored VM bears no mark of ours.
 """
 
-from vmbackup.errors import ConfigError, PoolError, RestoreError, VerificationFailed, VerificationUnread
-from vmbackup.restore.disk import restore_disk
-from vmbackup.restore.ends import Destination, Restored, Source, Wishes
-from vmbackup.restore.whole_vm import restore_whole_vm
-from vmbackup.verify import verify
+from vmbackup.errors import BackupError, PlanError, PoolError, RestoreError
+from vmbackup.images import read_ova
+from vmbackup.journal import Intent
+from vmbackup.restore.bringing import bring_in, dress, intend, prove
+from vmbackup.restore.ends import Destination, Restored, Source
+from vmbackup.restore.plan import plan_restore
+from vmbackup.restore.wishes import PlannedDisk, PlannedVIF, RestorePlan, Wishes
 from vmbackup.xapi.inventory import read_vm, tables_of
+from vmbackup.xapi.marks import RESTORING, remove_marks
 from vmbackup.xapi.session import Session
-from vmbackup.xapi.wire import NULL, text
+from vmbackup.xapi.surroundings import read_surroundings
+from vmbackup.xapi.unmake import remove_strays, unmake
+from vmbackup.xapi.wire import text
 
-__all__ = ["Destination", "Restored", "Source", "Wishes", "find_sr", "restore"]
+__all__ = [
+    "Destination",
+    "PlannedDisk",
+    "PlannedVIF",
+    "RestorePlan",
+    "Restored",
+    "Source",
+    "Wishes",
+    "plan_for",
+    "restore",
+]
 
 
-def restore(source: Source, destination: Destination, wishes: Wishes) -> Restored:
-    """Bring a backup back.
+def plan_for(source: Source, session: Session, wishes: Wishes) -> RestorePlan:
+    """Plan how a backup comes back into the pool as that is now.
 
-    Raises VerificationFailed or VerificationUnread before the first byte goes to the pool; RestoreError, PoolError or
-    TransferError where the pool does not take it, with nothing of it left there; RestoreError, too, for a VM that stays
-    but does not start.
+    Raises RestoreError for a dump of the pool database, which never goes into a running pool by itself.
     """
-    backup = source.backup
-    if backup.manifest.image is None:
+    if source.backup.manifest.image is None:
         raise RestoreError(
-            f"{backup.address} is a dump of the pool database, which never goes into a running pool by itself",
+            f"{source.backup.address} is a dump of the pool database, which never goes into a running pool by itself",
             advice="Take the file and try: xe pool-restore-database file-name=… dry-run=true",
         )
-    if not wishes.force:
-        verdict = verify(backup, source.repository, source.registry, source.tell)
-        wrong = "; ".join(f"{wrong.file}: {wrong.message}" for wrong in verdict.wrong)
-        if verdict.word == "unread":
-            raise VerificationUnread(
-                f"{backup.address} could not be read, and nothing was restored: {wrong}",
-                advice="It may be none the worse: see to the target, and try again.",
-            )
-        if not verdict.good:
-            raise VerificationFailed(
-                f"{backup.address} is not whole, and nothing was restored: {wrong}",
-                advice="Restore another backup of this VM; --force sends this one as it is.",
-            )
-    whole = backup.manifest.image.format == "xva"
-    session = destination.session
-    ref = restore_whole_vm(source, destination, wishes) if whole else restore_disk(source, destination, wishes)
-    record = session.record("VM", ref)
-    vm = read_vm(ref, record, tables_of(session, record))
-    if wishes.start:
+    return plan_restore(source.backup, read_ova(source.metadata()), read_surroundings(session), wishes)
+
+
+def restore(source: Source, destination: Destination, plan: RestorePlan) -> Restored:
+    """Bring a backup back as planned.
+
+    Raises PlanError where the plan has problems; VerificationFailed or VerificationUnread before the first byte goes to
+    the pool; RestoreError, PoolError or TransferError where the pool does not take it, with nothing of it left there;
+    RestoreError, too, for a VM that stays but is not all that it should be, or does not start.
+    """
+    if plan.problems:
+        raise PlanError("\n".join(problem.message for problem in plan.problems), advice="\n".join(_advice(plan)) or "")
+    used = prove(source, plan)
+    session, journal = destination.session, destination.journal
+    intent = intend(destination, plan)
+    trouble: BackupError | None = None
+    try:
+        brought = bring_in(source, destination, plan, used)
+        if plan.way != "disk":
+            trouble = _dress(destination, plan, intent, brought.vm)
+    except BaseException:
+        unmake(session, journal, [intent])
+        raise
+    # Before the marks go: a death between the two of them would have the next run destroy half of it.
+    journal.close(intent)
+    for ref in brought.vdis:
+        session.call("VDI.remove_from_other_config", ref, RESTORING)
+    if not brought.vm:
+        (vdi,) = brought.vdis
+        return Restored("", "", {plan.disks[0].disk.position: text(session.record("VDI", vdi), "uuid")})
+    if plan.way != "disk":
+        remove_marks(session, brought.vm)
+    record = session.record("VM", brought.vm)
+    vm = read_vm(brought.vm, record, tables_of(session, record))
+    if trouble is not None:
+        raise RestoreError(
+            f"{vm.name} ({vm.uuid}) is restored and stays, but not as it should be: {trouble.message}",
+            advice=trouble.advice,
+        ) from trouble
+    if plan.start:
         try:
-            session.call("VM.start", ref, False, False)  # noqa: FBT003 - the call's own parameters
+            _start(destination, brought.vm, vm.power_state)
         except PoolError as error:
             raise RestoreError(
                 f"{vm.name} ({vm.uuid}) is restored and stays, but does not start: {error.message}", advice=error.advice
@@ -57,17 +90,20 @@ def restore(source: Source, destination: Destination, wishes: Wishes) -> Restore
     return Restored(vm.uuid, vm.name, {disk.position: disk.uuid for disk in vm.disks})
 
 
-def find_sr(session: Session, default: str, wanted: str | None) -> str:
-    """Return the reference of the SR called `wanted` (name or UUID), or the `default`. Raises ConfigError."""
-    if wanted is None:
-        if default in {"", NULL}:
-            raise ConfigError("the pool has no default SR", advice="Name one with --sr NAME or --sr UUID.")
-        return default
-    found = [
-        ref
-        for ref, record in session.records("SR").items()
-        if wanted in {text(record, "uuid"), text(record, "name_label")}
-    ]
-    if len(found) != 1:
-        raise ConfigError(f"{len(found)} SRs of the pool are called {wanted!r}", advice="Name it by its UUID.")
-    return found[0]
+def _advice(plan: RestorePlan) -> list[str]:
+    return [problem.advice for problem in plan.problems if problem.advice]
+
+
+def _dress(destination: Destination, plan: RestorePlan, intent: Intent, vm: str) -> BackupError | None:
+    """Return what kept the VM from being as planned: hours of an import are not thrown away for a name."""
+    try:
+        dress(destination, plan, vm)
+        remove_strays(destination.session, intent)
+    except BackupError as error:
+        return error
+    return None
+
+
+def _start(destination: Destination, vm: str, power_state: str) -> None:
+    call = "VM.resume" if power_state == "Suspended" else "VM.start"
+    destination.session.call(call, vm, False, False)  # noqa: FBT003 - the call's own parameters

@@ -4,7 +4,7 @@ from vmbackup.verify.disk import StoredDisk
 from vmbackup.verify.keeping import keep, result_of
 from vmbackup.verify.levels import Depth
 from vmbackup.verify.order import Clock, in_turn
-from vmbackup.verify.reading import Tell, content, unpack
+from vmbackup.verify.reading import Tell, content, proving, unpack
 from vmbackup.verify.verdict import Verdict, Wrong, verify
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "content",
     "in_turn",
     "keep",
+    "proving",
     "result_of",
     "unpack",
     "verify",

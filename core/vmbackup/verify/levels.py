@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from vmbackup.errors import ImageError
+from vmbackup.images import Sink
 from vmbackup.manifest import Level, StoredFile
 from vmbackup.registry import Registry
 from vmbackup.repository import Repository
@@ -30,7 +31,10 @@ class Depth:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One file that is verified, and what it takes; `tell` is told of the bytes that were read."""
+    """One file that is verified, and what it takes; `tell` is told of the bytes that were read.
+
+    `sinks` are given the data of the image's disks, by their UUID in it, where it is read whole.
+    """
 
     backup: Backup
     file: StoredFile
@@ -38,6 +42,7 @@ class Job:
     registry: Registry
     depth: Depth
     tell: Tell
+    sinks: Mapping[str, Sink] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -86,7 +91,7 @@ def _full(job: Job) -> None:
         for _ in pieces:
             pass
         return
-    prove_image(pieces, image, job.file)
+    prove_image(pieces, image, job.file, job.sinks)
 
 
 _CHECKS: Mapping[Level, Callable[[Job], None]] = {"quick": _quick, "sample": _sample, "full": _full}

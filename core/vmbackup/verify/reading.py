@@ -67,9 +67,21 @@ def prove_image(
     What `sinks` were given, each of one disk by its UUID in the image, is good when this has returned. Raises
     ImageError, and what reading the pieces raises.
     """
+    for _ in proving(pieces, image, file, sinks):
+        pass
+
+
+def proving(
+    pieces: Iterable[Buffer], image: Image, file: StoredFile, sinks: Mapping[str, Sink] | None = None
+) -> Iterator[None]:
+    """Do what `prove_image` does, piece after piece: whoever goes on with it may use between what the sinks have got.
+
+    At its end alone the image is proven.
+    """
     check = image_check(image, file, sinks)
     for piece in pieces:
         check.feed(piece)
+        yield
     evidence = check.close()
     before = sorted(disk.blocks_digest for disk in image.disks)
     if sorted(disk.blocks_digest for disk in evidence.disks) != before:

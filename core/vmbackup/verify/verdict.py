@@ -1,10 +1,12 @@
 """What a verification of one backup finds."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from vmbackup.errors import ImageError, KeyMissing, PluginError, TargetError, TimeUp
+from vmbackup.images import Sink
 from vmbackup.registry import Registry
 from vmbackup.repository import Broken, Repository
 from vmbackup.results import Backup
@@ -61,10 +63,13 @@ def verify(
     registry: Registry,
     tell: Tell = lambda _: None,
     depth: Depth | None = None,
+    *,
+    sinks: Mapping[str, Sink] | None = None,
 ) -> Verdict:
     """Read a backup and check it against its manifest, whole unless `depth` says otherwise.
 
     `tell` is told of the bytes that were read, by whichever thread reads them; the TimeUp that it may raise ends it.
+    `sinks` are given the data of the image's disks, by their UUID in it, which counts only if the verdict is good.
     """
     depth = depth or Depth()
     wrong: list[Wrong] = []
@@ -77,7 +82,7 @@ def verify(
 
     for file in backup.manifest.files:
         try:
-            prove(Job(backup, file, repository, registry, depth, count))
+            prove(Job(backup, file, repository, registry, depth, count, sinks or {}))
         except KeyMissing:
             wrong.append(Wrong(file.name, f"{file.name} is missing"))
         except ImageError as error:

@@ -5,6 +5,8 @@ carry an old mark of ours. A mark therefore names the very object it was put on:
 snapshot **and** the UUID in its mark is its own.
 """
 
+from collections.abc import Iterator
+
 from vmbackup.errors import BackupError
 from vmbackup.xapi.session import Session
 from vmbackup.xapi.wire import Record, flag, mapping, text, texts
@@ -32,12 +34,22 @@ def is_marked(record: Record, run_id: str | None = None) -> bool:
     return flag(record, "is_a_snapshot") and uuid == text(record, "uuid") != "" and run_id in {None, owner}
 
 
+def mark_restoring(session: Session, vm_ref: str, sign: str) -> None:
+    """Put the mark of a restore on a VM that an import has just made, and on its disks."""
+    for name, ref in (("VM", vm_ref), *(("VDI", ref) for ref in _disks(session, vm_ref))):
+        session.call(f"{name}.remove_from_other_config", ref, RESTORING)
+        session.call(f"{name}.add_to_other_config", ref, RESTORING, sign)
+
+
 def remove_marks(session: Session, vm_ref: str) -> None:
     """Take every mark of ours from a restored VM and its disks."""
-    vm = session.record("VM", vm_ref)
-    session.call("VM.remove_from_other_config", vm_ref, OWNER)
-    for vbd_ref in texts(vm, "VBDs"):
+    for name, ref in (("VM", vm_ref), *(("VDI", ref) for ref in _disks(session, vm_ref))):
+        for key in (OWNER, RESTORING):
+            session.call(f"{name}.remove_from_other_config", ref, key)
+
+
+def _disks(session: Session, vm_ref: str) -> Iterator[str]:
+    for vbd_ref in texts(session.record("VM", vm_ref), "VBDs"):
         vbd = session.record("VBD", vbd_ref)
         if text(vbd, "type") != "CD" and not flag(vbd, "empty"):
-            for key in (OWNER, RESTORING):
-                session.call("VDI.remove_from_other_config", text(vbd, "VDI"), key)
+            yield text(vbd, "VDI")

@@ -100,10 +100,13 @@ class Task:
 
 
 @contextlib.contextmanager
-def own_task(session: Session, journal: Journal, doing: str) -> Iterator[Task]:
-    """Make a task for one transfer; at the end it is cancelled if it still goes on, and removed."""
+def own_task(session: Session, journal: Journal, doing: str, sign: str | None = None) -> Iterator[Task]:
+    """Make a task for one transfer; at the end it is cancelled if it still goes on, and removed.
+
+    With a `sign` it is the task of an import, and the VMs that it has made are marked with that before it goes.
+    """
     label = f"vmbackup-{journal.run_id}-{uuid.uuid4().hex[:12]}"
-    intent = journal.intend("task", label=label)
+    intent = journal.intend("import", label=label, mark=sign) if sign else journal.intend("task", label=label)
     try:
         task = Task(session, str(session.call("task.create", label, doing)), doing)
         _mark_untaken(session, task)
@@ -232,8 +235,11 @@ def upload(
     *,
     address: Address | None = None,
     limits: Limits = USUAL_LIMITS,
+    sign: str | None = None,
 ) -> str:
     """Send `size` bytes under an own task, to the coordinator or `address`, and return the task's result.
+
+    What an import has made bears the mark of a restore, `sign`, when this returns.
 
     The pool answers before it reads, and stops reading when it has what it needs (xapi: import.ml): neither its answer
     nor a connection that breaks at the end says anything. The task does. Raises Stalled where the pool takes nothing
@@ -241,7 +247,7 @@ def upload(
     """
     address = address or session.address
     http = connections(address, session.trust, read_seconds=STALL_SECONDS)
-    with own_task(session, journal, request.doing) as task, contextlib.closing(http):
+    with own_task(session, journal, request.doing, sign) as task, contextlib.closing(http):
         broken: VmbackupError | None = None
         body = _until(limits, request.doing, pieces)
         try:

@@ -3,13 +3,14 @@
 Every function may be repeated and may find its work half done. What is not certainly ours is left alone.
 """
 
+import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from vmbackup.errors import BackupError, PoolError, VmbackupError
 from vmbackup.journal import Intent, Journal
-from vmbackup.xapi.marks import RESTORING, is_marked, mark
+from vmbackup.xapi.marks import RESTORING, is_marked, mark, mark_restoring
 from vmbackup.xapi.session import GONE, Session
 from vmbackup.xapi.wire import NULL, Record, flag, mapping, moment, text, texts
 
@@ -19,6 +20,8 @@ BUSY = frozenset({"VDI_IN_USE", "OTHER_OPERATION_IN_PROGRESS", "SR_BACKEND_FAILU
 BUSY_SECONDS = 60.0
 SETTLE_SECONDS = 15.0
 PAUSE_SECONDS = 0.2
+# How the result of an import names the VMs that it has made (xapi: import.ml).
+REFERENCE = r"OpaqueRef:[0-9A-Za-z-]+"
 # What XAPI may wait before it makes a snapshot (2 h), and what two clocks may differ.
 LATEST = timedelta(hours=3)
 
@@ -40,17 +43,37 @@ def unmake(session: Session, journal: Journal, intents: Iterable[Intent]) -> lis
 
 
 def _undo_task(session: Session, _journal: Journal, intent: Intent) -> None:
-    """Cancel and remove the tasks under our unique label; the pool forgets them by itself when it restarts."""
-    for ref in session.call("task.get_by_name_label", intent.text("label")) or ():  # type: ignore[attr-defined]
+    _remove_tasks(session, intent.text("label"))
+
+
+def _undo_import(session: Session, _journal: Journal, intent: Intent) -> None:
+    """Remove the task of an import, but mark what has come of it first: nothing else knows which VM that is."""
+
+    def mark_made(task: Record) -> None:
+        if text(task, "status") == "success":
+            for vm in re.findall(REFERENCE, text(task, "result")):
+                mark_restoring(session, vm, intent.text("mark"))
+
+    _remove_tasks(session, intent.text("label"), mark_made)
+
+
+def _remove_tasks(session: Session, label: str, last: Callable[[Record], None] = lambda _: None) -> None:
+    """Cancel and remove the tasks under our unique label, each after a last look at its record.
+
+    The pool forgets them by itself when it restarts.
+    """
+    for ref in session.call("task.get_by_name_label", label) or ():  # type: ignore[attr-defined]
         try:
             record = session.record("task", ref)
             if text(record, "status") == "pending":
                 session.call("task.cancel", ref)
                 if not is_untaken(record):
                     _settle(session, ref)
-                if text(session.record("task", ref), "status") == "pending":
+                record = session.record("task", ref)
+                if text(record, "status") == "pending":
                     # Nobody works on it, so nobody would end it, and a pending task is not destroyed (db_gc_util.ml).
                     session.call("task.set_status", ref, "cancelled")
+            last(record)
             session.call("task.destroy", ref)
         except PoolError as error:
             if error.xapi_code not in GONE:
@@ -215,15 +238,31 @@ def _undo_blocked_operations(session: Session, _journal: Journal, intent: Intent
 
 
 def _undo_restored(session: Session, _journal: Journal, intent: Intent) -> None:
-    """Destroy the VM record and the disk that a restore had begun: they bear its own mark until they are whole.
+    """Destroy what a restore had begun: it bears its mark until it is whole.
 
-    A snapshot that somebody took of them meanwhile has the mark by copy, and is his.
+    A snapshot that somebody took of it meanwhile has the mark by copy, and is his.
     """
-    for name in ("VM", "VDI"):
+    for name in ("VM", "VDI", "network"):
         for ref, record in session.records(name).items():
             marked = mapping(record, "other_config").get(RESTORING) == intent.text("mark")
-            if marked and not flag(record, "is_a_snapshot"):
+            if marked and not (name != "network" and flag(record, "is_a_snapshot")):
+                if name == "VM" and text(record, "power_state") != "Halted":
+                    session.call("VM.hard_shutdown", ref)
                 _destroy(session, name, ref)
+    remove_strays(session, intent)
+
+
+def remove_strays(session: Session, intent: Intent) -> None:
+    """Destroy the networks that an import has made for want of those of its archive, once nothing is on them.
+
+    An import makes them by their old names, without a mark (xapi: import.ml): only what was not there before it, and is
+    connected to nothing, can be one.
+    """
+    for ref, network in session.records("network").items() if intent.texts("strays") else ():
+        new = text(network, "uuid") not in intent.texts("networks")
+        alone = not texts(network, "VIFs") and not texts(network, "PIFs")
+        if new and alone and text(network, "name_label") in intent.texts("strays"):
+            _destroy(session, "network", ref)
 
 
 def _destroy(session: Session, name: str, ref: str) -> None:
@@ -244,6 +283,7 @@ def _destroy(session: Session, name: str, ref: str) -> None:
 
 UNDO = {
     "task": _undo_task,
+    "import": _undo_import,
     "blocked-operations": _undo_blocked_operations,
     "vm-snapshot": _undo_vm_snapshot,
     "disk-snapshot": _undo_disk_snapshot,

@@ -7,7 +7,7 @@ from vmbackup.manifest import ImageDisk
 from vmbackup.results import Backup
 
 # What a word may be of a disk; what comes first counts first, since a name may look like any of the others.
-_MEANINGS: tuple[Callable[[ImageDisk], tuple[str, ...]], ...] = (
+MEANINGS: tuple[Callable[[ImageDisk], tuple[str, ...]], ...] = (
     lambda disk: (disk.device,),
     lambda disk: (str(disk.position),),
     lambda disk: (disk.original_uuid, disk.uuid),
@@ -27,7 +27,7 @@ def choose(backup: Backup, wanted: str | None) -> ImageDisk:
         if len(image.disks) == 1:
             return image.disks[0]
         raise ConfigError(f"{backup.address} has {len(image.disks)} disks", advice=_advice(image.disks))
-    for meaning in _MEANINGS:
+    for meaning in MEANINGS:
         found = [disk for disk in image.disks if wanted and wanted in meaning(disk)]
         if len(found) == 1:
             return found[0]

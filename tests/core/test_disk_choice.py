@@ -1,8 +1,8 @@
 import pytest
 from tests.core.builders import START, manifest
 
+from vmbackup.disk_choice import choose
 from vmbackup.errors import ConfigError, RestoreError
-from vmbackup.extract import choose
 from vmbackup.manifest import Image, ImageDisk
 from vmbackup.results import Backup
 
