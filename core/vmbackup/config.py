@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from vmbackup.errors import ConfigError
 from vmbackup.headroom import Margin
+from vmbackup.life_sign import LifeSign
 from vmbackup.selection import Pattern
 from vmbackup.settings import Secret, Settings
 from vmbackup.xapi.trust import Address, Trust, normal_fingerprint
@@ -154,6 +155,14 @@ class Selected(Selector):
     max_duration: Duration | None = Field(default=None, description="a VM that takes longer is given up")
 
 
+def _life_sign(value: str) -> str:
+    try:
+        LifeSign.parse(value)
+    except ConfigError as error:
+        raise ValueError(f"{error.message}: write agent, port:22, or a time such as 90s") from None
+    return value
+
+
 def _whether(value: object) -> object:
     return {"keep": None} if value is True else None if value is False else value
 
@@ -162,6 +171,22 @@ class PoolDatabase(Settings):
     """That the pool's database is dumped, and how many dumps are kept; as many as backups where nothing is said."""
 
     keep: Keep | None = None
+
+
+class Rehearse(Settings):
+    """How `vmbackup rehearse --job` rehearses the restore of this job's backups."""
+
+    sr: str | None = Field(default=None, description="the SR for the disks, by name or UUID; else the pool's default")
+    network: str | None = Field(
+        default=None, description="a network for the rehearsed VMs; else each has one that is connected to nothing"
+    )
+    wait: Annotated[str, AfterValidator(_life_sign)] = Field(
+        default="agent", description="the sign of life: agent, port:22, or a time such as 90s"
+    )
+    within: Duration = Field(default=600.0, description="how long the sign of life may take")
+    a_week: int | None = Field(
+        default=None, ge=1, description="how many rehearsals in seven days; all VMs where not said"
+    )
 
 
 class Job(Settings):
@@ -178,6 +203,7 @@ class Job(Settings):
     retry_wait: Duration = Field(default=30.0, description="the pause before the first retry; it doubles")
     stall: Duration = Field(default=600.0, description="a transfer or target that stands still for so long is given up")
     pool_database: Annotated[PoolDatabase | None, BeforeValidator(_whether)] = None
+    rehearse: Rehearse | None = None
     vms: tuple[Selected, ...] = Field(min_length=1)
     exclude: tuple[Selector, ...] = ()
 

@@ -13,6 +13,8 @@ from vmbackup.keys import check_key
 
 MANIFEST, BEGUN, TRASH = "manifest.json", "begun.json", "trash.json"
 IDENTITY = "vmbackup-target.json"
+# Later facts of a backup, each a file with its moment in its name.
+VERIFIED, REHEARSED = "verified", "rehearsed"
 # Every name that a backup's folder may hold; whatever else lies there is somebody else's and is never removed.
 OURS = re.compile(
     r"(image|disk-[0-9]+|pool)\.[a-z0-9.]+|ova\.xml|vm\.cfg|DISK-[A-Za-z0-9]+/(vbd|vdi)\.cfg|VIFs/vif-[A-Za-z0-9]+\.cfg"
@@ -193,6 +195,29 @@ class Verified(Fact):
         return self.finished and not self.wrong
 
 
+class Rehearsed(Fact):
+    """`rehearsed-<time>.json`: what came of bringing a backup back and starting it, out of everybody's reach.
+
+    `moment` is its end; `waited_for` says what counted as a sign of life; the seconds are of reading and importing, and
+    of starting until that sign. Where `good` is false, `step`, `code` and `message` say what failed.
+    """
+
+    vmbackup_rehearsed: Literal[1] = 1
+    generation: Annotated[int, Field(ge=1)]
+    backup: str
+    vm: Uuid
+    name: str
+    moment: Utc
+    good: bool
+    waited_for: str
+    import_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    boot_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    step: str = ""
+    code: str = ""
+    message: str = ""
+    written_by: str
+
+
 class Begun(Fact):
     """`begun.json`: who has begun a backup in this folder, written before everything else; so for each generation."""
 
@@ -227,14 +252,14 @@ def manifest_generation(name: str) -> int:
     return int(match[1]) if match else 0
 
 
-def verified_name(moment: datetime) -> str:
-    """Return the name of the file that keeps a verification's result, by its end in UTC."""
-    return f"verified-{moment:%Y%m%dT%H%M%SZ}.json"
+def dated_name(kind: str, moment: datetime) -> str:
+    """Return the name of the file that keeps a later fact of a backup, such as VERIFIED, by its moment in UTC."""
+    return f"{kind}-{moment:%Y%m%dT%H%M%SZ}.json"
 
 
-def verified_moment(name: str) -> datetime | None:
-    """Return when the verification ended whose result a file of that name keeps, or None for any other file."""
-    match = re.fullmatch(r"verified-([0-9]{8}T[0-9]{6}Z)\.json", name)
+def dated(kind: str, name: str) -> datetime | None:
+    """Return the moment of the later fact of that kind that a file of that name keeps, or None for any other file."""
+    match = re.fullmatch(rf"{kind}-([0-9]{{8}}T[0-9]{{6}}Z)\.json", name)
     try:
         return datetime.strptime(match[1], "%Y%m%dT%H%M%S%z") if match else None
     except ValueError:

@@ -20,17 +20,20 @@ from vmbackup.manifest import (
     BEGUN,
     IDENTITY,
     MANIFEST,
+    REHEARSED,
     TRASH,
+    VERIFIED,
     Begun,
     Fact,
     Identity,
     Manifest,
+    Rehearsed,
     Verified,
     WrongFile,
+    dated,
     generation_name,
     is_ours,
     manifest_generation,
-    verified_moment,
 )
 from vmbackup.results import Backup
 from vmbackup.settings import Settings
@@ -38,7 +41,7 @@ from vmbackup.stream import read_all
 
 # Manifests grow by a few hundred bytes a disk; anything larger was not written by us.
 FACT_LIMIT = 4 << 20
-RUNS, POOL_DATABASE = "runs", "pool-database"
+RUNS, REHEARSALS, POOL_DATABASE = "runs", "rehearsals", "pool-database"
 # How the names of what tells people of a generation begin.
 SUMS, GUIDE = "SHA256SUMS", "RESTORE"
 LATER_FACT = re.compile(r"[a-z]+-[0-9TZ]+\.json")
@@ -143,6 +146,19 @@ class Repository:
         """Store one of our small JSON files."""
         self.store(key, [fact.model_dump_json(indent=1).encode() + b"\n"])
 
+    def store_later_fact(self, backup: Backup, name: str, fact: Fact) -> None:
+        """Store what became known of a backup since.
+
+        Raises TargetError where the target takes nothing, or the backup has gone: a removal writes `trash.json` before
+        it looks what there is to remove, and a folder without `begun.json` would be nobody's.
+        """
+        key = f"{backup.folder}/{name}"
+        self.store_fact(key, fact)
+        begun, trash = (self.target.stat(f"{backup.folder}/{one}") for one in (BEGUN, TRASH))
+        if begun is None or trash is not None:
+            self.target.delete(key)
+            raise TargetError(f"{backup.address} was removed meanwhile")
+
     def publish(self, folder: str, manifest: Manifest) -> Backup:
         """Write the manifest: from now on this generation of the backup is the one that counts."""
         self.store_fact(f"{folder}/{generation_name(MANIFEST, manifest.generation)}", manifest)
@@ -172,7 +188,7 @@ class Repository:
     def scan(self) -> Iterator[Found]:
         """Yield what every folder of ours holds; what is not ours is passed over."""
         for pool in self._folders(""):
-            if pool == RUNS:
+            if pool in {RUNS, REHEARSALS}:
                 continue
             groups = [pool] if pool == POOL_DATABASE else self._folders(pool)
             for group in groups:
@@ -205,7 +221,8 @@ class Repository:
             missing = _missing(manifest, files)
             if missing is None:
                 verified = self._verified(folder, files, manifest.generation)
-                return [Backup(self.target.label, folder, manifest, verified)]
+                rehearsed = self._rehearsed(folder, files, manifest.generation)
+                return [Backup(self.target.label, folder, manifest, verified, rehearsed)]
             reasons.append(missing)
         return [Broken(folder, "; ".join(reasons), unread)]
 
@@ -256,7 +273,7 @@ class Repository:
         A result that cannot be read counts as one that found something wrong: it might be.
         """
         found = []
-        for moment, name in sorted(((at, name) for name in files if (at := verified_moment(name))), reverse=True):
+        for moment, name in sorted(((at, name) for name in files if (at := dated(VERIFIED, name))), reverse=True):
             try:
                 result = self._read(f"{folder}/{name}", Verified).model_copy(update={"moment": moment})
             except TargetError as error:
@@ -266,6 +283,22 @@ class Repository:
                 )
             if result.generation == generation:
                 found.append(result)
+        return tuple(found)
+
+    def _rehearsed(self, folder: str, files: Iterable[str], generation: int) -> tuple[Rehearsed, ...]:
+        """Return what rehearsals of this generation have come to, newest first; what cannot be read tells nothing."""
+        found = []
+        for name in sorted((name for name in files if dated(REHEARSED, name)), reverse=True):
+            with contextlib.suppress(TargetError):
+                found.append(self._read(f"{folder}/{name}", Rehearsed))
+        return tuple(one for one in found if one.generation == generation)
+
+    def rehearsals(self, vm: str) -> tuple[Rehearsed, ...]:
+        """Return what the rehearsals of a VM, by its UUID, have come to, newest first, whichever backups are left."""
+        found = []
+        for entry in sorted(self.target.entries(f"{REHEARSALS}/{vm}"), key=lambda entry: entry.key, reverse=True):
+            with contextlib.suppress(TargetError):
+                found.append(self._read(entry.key, Rehearsed))
         return tuple(found)
 
     def _almost_removed(self, folder: str) -> list[Found]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from vmbackup.errors import VmbackupError
-from vmbackup.manifest import LEVELS, Level, Manifest, Verified
+from vmbackup.manifest import LEVELS, Level, Manifest, Rehearsed, Verified
 from vmbackup.models import Pool
 
 # The step before the first VM: what fails there stops everything, and has an exit code of its own.
@@ -47,13 +47,15 @@ class Failure:
 class Backup:
     """A backup in a target's repository: it exists because its manifest does. `folder` is the key above its files.
 
-    `verified` are the kept results of its verifications, newest first, of this generation alone.
+    `verified` and `rehearsed` are the kept results of its verifications and rehearsals, newest first, of this
+    generation alone.
     """
 
     target: str
     folder: str
     manifest: Manifest
     verified: tuple[Verified, ...] = ()
+    rehearsed: tuple[Rehearsed, ...] = ()
 
     @property
     def address(self) -> str:
@@ -146,7 +148,10 @@ class Covered:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A run from its start to its end, in UTC: what every reporter and notifier is given."""
+    """A run from its start to its end, in UTC: what every reporter and notifier is given.
+
+    `rehearsals` are the newest of each of the job's VMs on each target, where the job has its restores rehearsed.
+    """
 
     run: Run
     finished: datetime
@@ -156,6 +161,7 @@ class Report:
     warnings: tuple[Failure, ...] = ()
     removals: tuple[Removal, ...] = ()
     inventory: tuple[Covered, ...] = ()
+    rehearsals: tuple[Rehearsed, ...] = ()
     interrupted: int | None = None
     versions: dict[str, str] = field(default_factory=dict)
 

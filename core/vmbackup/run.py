@@ -13,11 +13,13 @@ from vmbackup.errors import Interrupted, TargetStalled, VmbackupError
 from vmbackup.journal import Journal
 from vmbackup.lane import Lane
 from vmbackup.listeners import Listeners
+from vmbackup.manifest import Rehearsed
 from vmbackup.models import Pool
 from vmbackup.plan import Plan, Task, make_plan
 from vmbackup.pool_database import dump_pool_database
 from vmbackup.prune import prune
 from vmbackup.records import store_record
+from vmbackup.repository import Repository
 from vmbackup.results import PREPARE, Backup, Failure, Outcome, Removal, Report, Run, VMResult
 from vmbackup.retry import may_pass
 from vmbackup.site import JobParts, Site
@@ -45,6 +47,7 @@ class Progress:
         self.warnings: list[Failure] = []
         self.removals: list[Removal] = []
         self.dumps: list[Backup] = []
+        self.rehearsals: list[Rehearsed] = []
         self.interrupted: int | None = None
 
     def report(self) -> Report:
@@ -58,6 +61,7 @@ class Progress:
             warnings=tuple(self.warnings),
             removals=tuple(self.removals),
             inventory=self.plan.inventory if self.plan else (),
+            rehearsals=tuple(self.rehearsals),
             interrupted=self.interrupted,
             versions={"vmbackup": __version__, "xapi": self.run.pool.version},
         )
@@ -137,6 +141,8 @@ def _run(site: Site, state: State, listeners: Listeners, watcher: Watcher, progr
                     _back_up(bench, task, progress)
                 _dump(bench, progress)
                 _prune(bench, plan, progress)
+                if parts.job.rehearse:
+                    _recall(bench, plan, progress)
             finally:
                 _clean_up_again(bench, progress)
 
@@ -205,3 +211,25 @@ def _prune(bench: Bench, plan: Plan, progress: Progress) -> None:
             progress.removals += prune(lane, fresh, keeps)
         except VmbackupError as error:
             progress.warnings.append(Failure.of("retention", error))
+
+
+def _recall(bench: Bench, plan: Plan, progress: Progress) -> None:
+    """Look up what came of each VM's newest rehearsal on each target; one that failed is a warning until the next."""
+
+    def last(repository: Repository) -> list[Rehearsed]:
+        return [one for task in plan.tasks for one in repository.rehearsals(task.vm.uuid)[:1]]
+
+    for lane in bench.lanes:
+        try:
+            found = lane.do(last)
+        except VmbackupError as error:
+            progress.warnings.append(Failure.of("rehearsal", error))
+            continue
+        progress.rehearsals += found
+        progress.warnings += [
+            Failure(
+                "rehearsal", one.code, f"{one.name}, {one.moment:%Y-%m-%d} on {lane.label}: {one.step}: {one.message}"
+            )
+            for one in found
+            if not one.good
+        ]

@@ -14,6 +14,7 @@ from vmbackup.cli import (
     listing,
     plugins,
     preview,
+    rehearse,
     restore,
     run,
     simulate,
@@ -49,6 +50,7 @@ app.command("check")(check.check)
 app.command("compress")(compress.compress_backups)
 app.command("extract")(extract.extract_disk)
 app.command("restore")(restore.restore_backup)
+app.command("rehearse")(rehearse.rehearse)
 app.command("plugins")(plugins.plugins)
 app.command("trust")(trust.trust)
 app.command("simulate")(simulate.simulate)

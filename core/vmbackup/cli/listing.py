@@ -8,9 +8,9 @@ import typer
 
 from vmbackup.cli.known import known
 from vmbackup.cli.options import ConfigOption, JsonOption, TargetOption, open_site
-from vmbackup.cli.output import age, console, moment, name, print_json, size, table
+from vmbackup.cli.output import age, console, duration, moment, name, print_json, size, table
 from vmbackup.errors import TargetNotProven
-from vmbackup.manifest import Verified
+from vmbackup.manifest import Rehearsed, Verified
 from vmbackup.results import Backup
 
 
@@ -54,7 +54,9 @@ def show(
     manifest = found.manifest
     if as_json:
         results = [result.model_dump(mode="json") for result in found.verified]
-        print_json({**_facts(found), "verifications": results, "manifest": manifest.model_dump(mode="json")})
+        rehearsals = [result.model_dump(mode="json") for result in found.rehearsed]
+        facts = {**_facts(found), "verifications": results, "rehearsals": rehearsals}
+        print_json({**facts, "manifest": manifest.model_dump(mode="json")})
         return 0
     out = console()
     out.print(f"[bold]{name(found.address)}[/]", soft_wrap=True)
@@ -71,6 +73,7 @@ def show(
         lines += [("left out", f"the disk {disk.name!r} at position {disk.position}") for disk in vm.left_out]
         lines += [("secrets", ", ".join(vm.secrets))] if vm.secrets else []
     lines += [("verified", _verified(result)) for result in found.verified] or [("verified", "never since it was made")]
+    lines += [("rehearsed", _rehearsed(result)) for result in found.rehearsed]
     for key, value in lines:
         out.print(f"{key:<9} {name(value)}", soft_wrap=True)
     if manifest.image:
@@ -99,6 +102,14 @@ def _verified(result: Verified) -> str:
     if result.wrong:
         return f"{looked}: wrong: " + "; ".join(f"{wrong.file}: {wrong.message}" for wrong in result.wrong)
     return f"{looked}: {'good' if result.good else 'not finished'}"
+
+
+def _rehearsed(result: Rehearsed) -> str:
+    """Say what one rehearsal has come to."""
+    if not result.good:
+        return f"{moment(result.moment)}: failed: {result.step}: {result.message}"
+    took = f"imported in {duration(result.import_seconds)}, alive after {duration(result.boot_seconds)}"
+    return f"{moment(result.moment)}: good, {took} ({result.waited_for})"
 
 
 def _standing(backup: Backup, now: datetime) -> str:
@@ -135,5 +146,7 @@ def _facts(backup: Backup) -> dict[str, object]:
         "snapshot_time": manifest.snapshot_time.isoformat(),
         "size": backup.size,
         "verified": whole.moment.isoformat() if whole else None,
+        "rehearsed": backup.rehearsed[0].moment.isoformat() if backup.rehearsed else None,
+        "rehearsed_good": backup.rehearsed[0].good if backup.rehearsed else None,
         "wrong": backup.fault.moment.isoformat() if backup.fault else None,
     }

@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -14,6 +14,13 @@ from vmbackup.verify import Tell
 @contextlib.contextmanager
 def reading(what: str, total: int | None) -> Iterator[Tell]:
     """Show the bytes that are told, out of `total` where that is known, until the end of the `with`."""
+    with stepping(what, total) as (tell, _):
+        yield tell
+
+
+@contextlib.contextmanager
+def stepping(what: str, total: int | None) -> Iterator[tuple[Tell, Callable[[str], None]]]:
+    """Show bytes as `reading` does, and the step that is told, until the end of the `with`."""
     console = Console(file=sys.stderr, highlight=False)
     columns = (
         TextColumn("{task.description}"),
@@ -24,7 +31,11 @@ def reading(what: str, total: int | None) -> Iterator[Tell]:
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         line = progress.add_task(name(what), total=total)
-        yield lambda number: progress.advance(line, number)
+
+        def enter(step: str) -> None:
+            progress.update(line, description=f"{name(what)}: {name(step)}")
+
+        yield lambda number: progress.advance(line, number), enter
 
 
 @contextlib.contextmanager

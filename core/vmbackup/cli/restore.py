@@ -1,24 +1,19 @@
 """`vmbackup restore`: bring a backup back into the pool, or show how that would be done."""
 
-import secrets
 from typing import Annotated
 
 import typer
 
-from vmbackup.cleanup import reconcile
+from vmbackup.cli.into_pool import into_pool
 from vmbackup.cli.known import known
 from vmbackup.cli.options import ConfigOption, JsonOption, StateOption, TargetOption, open_site, pair
 from vmbackup.cli.output import console, name, print_json
-from vmbackup.cli.progress import reading
 from vmbackup.cli.restore_plan import plan_as_json, show_plan
 from vmbackup.cli.signals import interruptible
 from vmbackup.errors import PlanError
-from vmbackup.journal import Journal
-from vmbackup.lane import Lane
-from vmbackup.restore import Destination, Restored, Source, Wishes, plan_for, restore
+from vmbackup.restore import Restored, Source, Wishes, plan_for, restore
 from vmbackup.results import Backup
 from vmbackup.site import Site
-from vmbackup.xapi.inventory import read_pool
 
 
 def restore_backup(
@@ -69,8 +64,8 @@ def restore_backup(
     )
     if plan:
         return _preview(site, found, wishes, as_json=as_json)
-    with interruptible(site.state()):
-        restored = restore_into_pool(site, found, wishes)
+    with interruptible(site.state()), into_pool(site, found, 1 if force else 2) as ends:
+        restored = restore(ends.source, ends.destination, plan_for(ends.source, ends.destination.session, wishes))
     original = found.manifest.vm.uuid if found.manifest.vm else ""
     if as_json:
         print_json(
@@ -104,22 +99,3 @@ def _preview(site: Site, backup: Backup, wishes: Wishes, *, as_json: bool) -> in
     else:
         show_plan(planned)
     return PlanError.exit_code if planned.problems else 0
-
-
-def restore_into_pool(site: Site, backup: Backup, wishes: Wishes) -> Restored:
-    """Log in, clean up after dead runs, and restore; what could not be cleaned up is said by the next run."""
-    repository, state = site.repository(backup.target), site.state()
-    run_id = secrets.token_hex(8)
-    image = backup.manifest.image
-    total = backup.size * (1 if wishes.force or image is None else 2)
-    with site.session(f"vmbackup-{run_id}") as session, repository.target:
-        repository.prove()
-        pool = read_pool(session)
-        lane = Lane(repository)
-        for _ in reconcile(session, pool.uuid, [lane], state):
-            pass
-        lane.close()
-        with Journal.begin(state.journals, run_id, pool.uuid) as journal, reading(backup.address, total) as tell:
-            source = Source(backup, repository, site.registry, tell)
-            planned = plan_for(source, session, wishes)
-            return restore(source, Destination(session, journal, f"{run_id}-{secrets.token_hex(6)}"), planned)

@@ -4,17 +4,17 @@ A restore depends on the manifest alone, never on today's configuration of jobs.
 mark until it is whole, and is gone again if it fails; a restored VM bears no mark of ours.
 """
 
-from vmbackup.errors import BackupError, PlanError, PoolError, RestoreError
+from vmbackup.errors import BackupError, PoolError, RestoreError
 from vmbackup.images import read_ova
 from vmbackup.journal import Intent
 from vmbackup.restore.bringing import bring_in, dress, intend, prove
 from vmbackup.restore.ends import Destination, Restored, Source
-from vmbackup.restore.plan import plan_restore
+from vmbackup.restore.plan import plan_restore, refuse
 from vmbackup.restore.wishes import PlannedDisk, PlannedVIF, RestorePlan, Wishes
 from vmbackup.xapi.inventory import read_vm, tables_of
 from vmbackup.xapi.marks import RESTORING, remove_marks
 from vmbackup.xapi.session import Session
-from vmbackup.xapi.surroundings import read_surroundings
+from vmbackup.xapi.surroundings import Network, read_surroundings
 from vmbackup.xapi.unmake import remove_strays, unmake
 from vmbackup.xapi.wire import text
 
@@ -31,8 +31,8 @@ __all__ = [
 ]
 
 
-def plan_for(source: Source, session: Session, wishes: Wishes) -> RestorePlan:
-    """Plan how a backup comes back into the pool as that is now.
+def plan_for(source: Source, session: Session, wishes: Wishes, only: Network | None = None) -> RestorePlan:
+    """Plan how a backup comes back into the pool as that is now; all its interfaces are on `only`, if there is one.
 
     Raises RestoreError for a dump of the pool database, which never goes into a running pool by itself.
     """
@@ -41,7 +41,7 @@ def plan_for(source: Source, session: Session, wishes: Wishes) -> RestorePlan:
             f"{source.backup.address} is a dump of the pool database, which never goes into a running pool by itself",
             advice="Take the file and try: xe pool-restore-database file-name=… dry-run=true",
         )
-    return plan_restore(source.backup, read_ova(source.metadata()), read_surroundings(session), wishes)
+    return plan_restore(source.backup, read_ova(source.metadata()), read_surroundings(session), wishes, only)
 
 
 def restore(source: Source, destination: Destination, plan: RestorePlan) -> Restored:
@@ -51,14 +51,13 @@ def restore(source: Source, destination: Destination, plan: RestorePlan) -> Rest
     the pool; RestoreError, PoolError or TransferError where the pool does not take it, with nothing of it left there;
     RestoreError, too, for a VM that stays but is not all that it should be, or does not start.
     """
-    if plan.problems:
-        raise PlanError("\n".join(problem.message for problem in plan.problems), advice="\n".join(_advice(plan)) or "")
+    refuse(plan)
     used = prove(source, plan)
     session, journal = destination.session, destination.journal
-    intent = intend(destination, plan)
+    intent = intend(destination)
     trouble: BackupError | None = None
     try:
-        brought = bring_in(source, destination, plan, used)
+        brought = bring_in(source, destination, plan, used, intent)
         if plan.way != "disk":
             trouble = _dress(destination, plan, intent, brought.vm)
     except BaseException:
@@ -82,16 +81,12 @@ def restore(source: Source, destination: Destination, plan: RestorePlan) -> Rest
         ) from trouble
     if plan.start:
         try:
-            _start(destination, brought.vm, vm.power_state)
+            start(session, brought.vm, vm.power_state)
         except PoolError as error:
             raise RestoreError(
                 f"{vm.name} ({vm.uuid}) is restored and stays, but does not start: {error.message}", advice=error.advice
             ) from error
     return Restored(vm.uuid, vm.name, {disk.position: disk.uuid for disk in vm.disks})
-
-
-def _advice(plan: RestorePlan) -> list[str]:
-    return [problem.advice for problem in plan.problems if problem.advice]
 
 
 def _dress(destination: Destination, plan: RestorePlan, intent: Intent, vm: str) -> BackupError | None:
@@ -104,6 +99,6 @@ def _dress(destination: Destination, plan: RestorePlan, intent: Intent, vm: str)
     return None
 
 
-def _start(destination: Destination, vm: str, power_state: str) -> None:
-    call = "VM.resume" if power_state == "Suspended" else "VM.start"
-    destination.session.call(call, vm, False, False)  # noqa: FBT003 - the call's own parameters
+def start(session: Session, vm: str, power_state: str) -> None:
+    """Start a VM, or go on with one that is suspended. Raises PoolError."""
+    session.call("VM.resume" if power_state == "Suspended" else "VM.start", vm, False, False)  # noqa: FBT003 - the call's own parameters

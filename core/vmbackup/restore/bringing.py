@@ -1,8 +1,10 @@
 """Carrying a plan out: what it makes bears the mark of the restore until somebody calls it whole."""
 
+import contextlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from vmbackup.errors import VerificationFailed, VerificationUnread
+from vmbackup.errors import TargetError, VerificationFailed, VerificationUnread
 from vmbackup.journal import Intent
 from vmbackup.restore.disk_blocks import UsedBlocks
 from vmbackup.restore.ends import Destination, Source
@@ -11,7 +13,7 @@ from vmbackup.restore.interfaces import wire_up
 from vmbackup.restore.records import new_vbd, new_vif, new_vm
 from vmbackup.restore.whole_vm import import_image, import_records
 from vmbackup.restore.wishes import RestorePlan
-from vmbackup.verify import verify
+from vmbackup.verify import keep, result_of, verify
 from vmbackup.xapi.wire import text
 
 
@@ -36,6 +38,10 @@ def prove(source: Source, plan: RestorePlan) -> Used:
     used = {planned.disk.uuid: UsedBlocks() for planned in plan.disks if singly}
     sinks = {uuid: blocks.take for uuid, blocks in used.items()}
     verdict = verify(backup, source.repository, source.registry, source.tell, sinks=sinks)
+    if result := result_of(verdict, datetime.now(UTC)):
+        # Whether that can be kept, too, is no question of the restore.
+        with contextlib.suppress(TargetError):
+            keep(result, backup, source.repository)
     wrong = "; ".join(f"{wrong.file}: {wrong.message}" for wrong in verdict.wrong)
     if verdict.word == "unread":
         raise VerificationUnread(
@@ -50,18 +56,23 @@ def prove(source: Source, plan: RestorePlan) -> Used:
     return {uuid: blocks.numbers for uuid, blocks in used.items()}
 
 
-def intend(destination: Destination, plan: RestorePlan) -> Intent:
-    """Write down what is about to be made: all that bears the mark, and the networks that an import may make."""
+def intend(destination: Destination) -> Intent:
+    """Write down that things are about to be made, all of which bear the mark."""
+    return destination.journal.intend("restored", mark=destination.sign)
+
+
+def _foresee(destination: Destination, plan: RestorePlan, intent: Intent) -> None:
+    """Write down which networks the pool is going to make by itself: an import wants those of its archive."""
     known = destination.session.records("network").values()
     names = {text(network, "name_label") for network in known}
     strays = sorted({vif.was for vif in plan.vifs} - names)
-    uuids = sorted(text(network, "uuid") for network in known)
-    return destination.journal.intend("restored", mark=destination.sign, strays=strays, networks=uuids)
+    destination.journal.learn(intent, strays=strays, networks=sorted(text(network, "uuid") for network in known))
 
 
-def bring_in(source: Source, destination: Destination, plan: RestorePlan, used: Used) -> Brought:
+def bring_in(source: Source, destination: Destination, plan: RestorePlan, used: Used, intent: Intent) -> Brought:
     """Make in the pool what the plan says, halted; what it has made when it fails is the caller's to unmake."""
     session = destination.session
+    _foresee(destination, plan, intent)
     if plan.way == "import":
         return Brought(import_image(source, destination, plan), ())
     made = make_disks(source, destination, plan, used)

@@ -12,10 +12,10 @@ from vmbackup.manifest import Image
 from vmbackup.restore.cautions import cautions, incompatible
 from vmbackup.restore.placing import old_sr, place, unplaced
 from vmbackup.restore.room import crowded
-from vmbackup.restore.wiring import interfaces, unwired, wire
+from vmbackup.restore.wiring import interfaces, on, unwired, wire
 from vmbackup.restore.wishes import PlannedDisk, PlannedVIF, RestorePlan, Way, Wishes
 from vmbackup.results import Backup, Failure
-from vmbackup.xapi.surroundings import Neighbour, Surroundings
+from vmbackup.xapi.surroundings import Neighbour, Network, Surroundings
 from vmbackup.xapi.wire import mapping
 
 T = TypeVar("T")
@@ -29,13 +29,19 @@ class _Case:
     ova: Ova
     pool: Surroundings
     wishes: Wishes
+    only: Network | None
 
 
-def plan_restore(backup: Backup, ova: Ova, pool: Surroundings, wishes: Wishes) -> RestorePlan:
-    """Decide how `backup`, which has an image, comes back, with every problem at once."""
+def plan_restore(
+    backup: Backup, ova: Ova, pool: Surroundings, wishes: Wishes, only: Network | None = None
+) -> RestorePlan:
+    """Decide how `backup`, which has an image, comes back, with every problem at once.
+
+    All its interfaces are on the network `only` where there is one, whatever is wished.
+    """
     image, problems = backup.manifest.image, Problems()
     assert image is not None  # noqa: S101 - the caller has looked
-    case = _Case(backup, image, ova, pool, wishes)
+    case = _Case(backup, image, ova, pool, wishes, only)
     disks = _place(case, problems)
     way = _way(image, disks, wishes)
     host = _try(problems, lambda: find_host(pool, wishes.vm or "", disks)) if wishes.vm else None
@@ -68,6 +74,13 @@ def plan_restore(backup: Backup, ova: Ova, pool: Surroundings, wishes: Wishes) -
         warnings=tuple(warnings),
         problems=tuple(dict.fromkeys(failures)),
     )
+
+
+def refuse(plan: RestorePlan) -> None:
+    """Raise PlanError with all the problems of a plan that has any."""
+    if plan.problems:
+        advice = dict.fromkeys(problem.advice for problem in plan.problems if problem.advice)
+        raise PlanError("\n".join(problem.message for problem in plan.problems), advice="\n".join(advice))
 
 
 def find_host(pool: Surroundings, wanted: str, disks: Sequence[PlannedDisk]) -> Neighbour:
@@ -113,6 +126,8 @@ def _way(image: Image, disks: Sequence[PlannedDisk], wishes: Wishes) -> Way:
 
 
 def _wire(case: _Case, problems: Problems) -> tuple[PlannedVIF, ...]:
+    if network := case.only:
+        return tuple(on(network, vif, was, case.wishes) for vif, was in interfaces(case.ova))
     for old in unwired(case.ova, case.wishes):
         names = ", ".join(repr(network.text("name_label")) for _, network in interfaces(case.ova))
         problems.append(

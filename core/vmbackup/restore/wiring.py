@@ -20,7 +20,11 @@ def wire(vif: OvaObject, was: OvaObject, pool: Surroundings, wishes: Wishes) -> 
     """Plan one interface, whose network is on the other side by its name or its bridge. Raises ConfigError."""
     names = _names_of(was)
     new = next((new for old, new in wishes.map_network if old in names), None)
-    network = _find(pool, new) if new is not None else _match(pool, was)
+    return on(_find(pool, new) if new is not None else _match(pool, was), vif, was, wishes)
+
+
+def on(network: Network, vif: OvaObject, was: OvaObject, wishes: Wishes) -> PlannedVIF:
+    """Plan one interface on `network`."""
     return PlannedVIF(vif.text("device"), was.text("name_label"), network, "" if wishes.new_mac else vif.text("MAC"))
 
 

@@ -5,6 +5,8 @@ guest that was up, and what such a guest left behind when its VM halted. Of a VM
 at that place, the host only knows that it runs.
 """
 
+from ipaddress import IPv4Address
+
 from vmbackup.simulator.database import Database, Record
 from vmbackup.simulator.pool import Pool
 from vmbackup.simulator.schema import NULL
@@ -22,14 +24,15 @@ def report(pool: Pool, vm: str) -> None:
     """Have the guest of a VM report."""
     db = pool.db
     with db.change():
-        facts = {**_FACTS, "networks": _addresses(db, vm), "last_updated": pool.clock.now()}
+        facts = {**_FACTS, "networks": _addresses(pool, vm), "last_updated": pool.clock.now()}
         db.set("VM", vm, guest_metrics=db.create("VM_guest_metrics", facts))
 
 
-def notice_networks(db: Database, vm: str) -> None:
+def notice_networks(pool: Pool, vm: str) -> None:
     """Have a guest that is up report its addresses anew."""
+    db = pool.db
     if is_up(db, vm):
-        db.set("VM_guest_metrics", db.get("VM", vm)["guest_metrics"], networks=_addresses(db, vm))
+        db.set("VM_guest_metrics", db.get("VM", vm)["guest_metrics"], networks=_addresses(pool, vm))
 
 
 def boot(pool: Pool, vm: str) -> None:
@@ -105,8 +108,9 @@ def _system_disk(db: Database, vm: str) -> Record | None:
         return next((db.get("VDI", vdi) for vdi in disks if db.has("VDI", vdi)), None)
 
 
-def _addresses(db: Database, vm: str) -> dict[str, str]:
+def _addresses(pool: Pool, vm: str) -> dict[str, str]:
     """Give the addresses of a guest: one of DHCP's where a network leads to a wire, else the one it gives itself."""
+    db, first = pool.db, IPv4Address(pool.settings.dhcp)
     found: dict[str, str] = {}
     for vif in db.get("VM", vm)["VIFs"]:
         card = db.get("VIF", vif)
@@ -114,7 +118,7 @@ def _addresses(db: Database, vm: str) -> dict[str, str]:
         if not card["currently_attached"]:
             continue
         if db.get("network", card["network"])["PIFs"]:
-            found |= dict.fromkeys((f"{number}/ip", f"{number}/ipv4/0"), f"192.0.2.{10 + int(number)}")
+            found |= dict.fromkeys((f"{number}/ip", f"{number}/ipv4/0"), str(first + int(number)))
         else:
             found[f"{number}/ipv6/0"] = _link_local(card["MAC"])
     return found

@@ -32,8 +32,8 @@ class Settings:
     `progress_seconds`: how often a stream writes its progress and looks for a cancellation (a real pool: 10).
     `keepalive_seconds`: silence after which an empty chunk is sent; `keepalive_blocks`: MiB blocks before which one is
     sent in any case. `head_seconds`: how long a client may pause within the head of a request, which may take six times
-    as long in all. `boot_seconds`: how long a guest takes to boot. `first_ref`: where the numbers of an archive's
-    `Ref:N` start.
+    as long in all. `boot_seconds`: how long a guest takes to boot. `dhcp`: the address of a guest's first interface
+    on a network that leads somewhere. `first_ref`: where the numbers of an archive's `Ref:N` start.
     """
 
     username: str = "root"
@@ -48,6 +48,7 @@ class Settings:
     progress_seconds: float = 1.0
     head_seconds: float = 10.0
     boot_seconds: float = 0.2
+    dhcp: str = "192.0.2.10"
     first_ref: int = 94
 
 

@@ -57,6 +57,7 @@ class Simulator:
         progress_seconds: float = 1.0,
         head_seconds: float = 10.0,
         boot_seconds: float = 0.2,
+        dhcp: str = "192.0.2.10",
         first_ref: int = 94,
     ) -> None:
         data.mkdir(parents=True, exist_ok=True)
@@ -74,6 +75,7 @@ class Simulator:
             progress_seconds=progress_seconds,
             head_seconds=head_seconds,
             boot_seconds=boot_seconds,
+            dhcp=dhcp,
             first_ref=first_ref,
         )
         self._pool = Pool.open(data / "disks", settings)

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from vmbackup.errors import TargetError
-from vmbackup.manifest import BEGUN, LEVELS, TRASH, Verified, WrongFile, verified_name
+from vmbackup.manifest import LEVELS, VERIFIED, Verified, WrongFile, dated_name
 from vmbackup.repository import Repository
 from vmbackup.results import Backup
 from vmbackup.verify.verdict import Verdict
@@ -49,14 +48,8 @@ def superseded(new: Verified, kept: Iterable[Verified]) -> list[Verified]:
 def keep(result: Verified, backup: Backup, repository: Repository) -> None:
     """Store a result, and then remove those that it supersedes.
 
-    Raises TargetError where the target takes nothing, or the backup has gone: a removal writes `trash.json` before it
-    looks what there is to remove, and a folder without `begun.json` would be nobody's.
+    Raises TargetError where the target takes nothing, or the backup has gone.
     """
-    key = f"{backup.folder}/{verified_name(result.moment)}"
-    repository.store_fact(key, result)
-    begun, trash = (repository.target.stat(f"{backup.folder}/{name}") for name in (BEGUN, TRASH))
-    if begun is None or trash is not None:
-        repository.target.delete(key)
-        raise TargetError(f"{backup.address} was removed meanwhile")
+    repository.store_later_fact(backup, dated_name(VERIFIED, result.moment), result)
     for old in superseded(result, backup.verified):
-        repository.target.delete(f"{backup.folder}/{verified_name(old.moment)}")
+        repository.target.delete(f"{backup.folder}/{dated_name(VERIFIED, old.moment)}")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from vmbackup.errors import TransferError
 from vmbackup.models import SR, VIF, VM, Disk, Inventory, Pool
+from vmbackup.xapi.marks import REHEARSING
 from vmbackup.xapi.session import Session
 from vmbackup.xapi.wire import NULL, Record, flag, mapping, number, text, texts
 
@@ -46,15 +47,21 @@ def read_inventory(session: Session, pool: Pool) -> Inventory:
 
 
 def assemble(tables: Tables) -> tuple[VM, ...]:
-    """Put the records of the classes together to the real VMs, by name; pure."""
+    """Put the records of the classes together to the VMs that can be backed up, by name; pure."""
     tables = _with_images(tables)
-    real = (read_vm(ref, record, tables) for ref, record in tables["VM"].items() if is_real(record))
+    real = (read_vm(ref, record, tables) for ref, record in tables["VM"].items() if is_real(record) and _stays(record))
     return tuple(sorted(real, key=lambda vm: (vm.name, vm.uuid)))
 
 
 def is_real(vm: Record) -> bool:
     """Whether a VM record is a VM to people: no template, no snapshot, no control domain (as `xe vm-list`)."""
     return not (flag(vm, "is_a_template") or flag(vm, "is_a_snapshot") or flag(vm, "is_control_domain"))
+
+
+def _stays(vm: Record) -> bool:
+    """Whether it is neither still being imported, under the name of another perhaps, nor there for a rehearsal."""
+    arriving = "import" in mapping(vm, "current_operations").values()
+    return not arriving and REHEARSING not in mapping(vm, "other_config")
 
 
 def read_vm(ref: str, record: Record, tables: Tables) -> VM:

@@ -13,6 +13,8 @@ from vmbackup.xapi.wire import Record, flag, mapping, text, texts
 
 OWNER = "vmbackup:owner"
 RESTORING = "vmbackup:restoring"
+# On a VM that is there for a rehearsal alone.
+REHEARSING = "vmbackup:rehearsing"
 
 
 def mark(session: Session, name: str, ref: str, run_id: str) -> None:

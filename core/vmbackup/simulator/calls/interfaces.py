@@ -58,7 +58,7 @@ def _set_plugged(context: Context, vif: str, operation: str, *, plugged: bool) -
         if error := interface_rules.refusal(db, vif, operation):
             raise error
         db.set("VIF", vif, currently_attached=plugged)
-        guest_agent.notice_networks(db, db.get("VIF", vif)["VM"])
+        guest_agent.notice_networks(context.pool, db.get("VIF", vif)["VM"])
 
 
 @TABLE.call("VIF.move", "VIF ref", "network ref", asynchronous=True)
@@ -68,4 +68,4 @@ def move(context: Context, vif: str, network: str) -> None:
     with db.change():
         db.get("network", network)
         db.set("VIF", vif, network=network)
-        guest_agent.notice_networks(db, db.get("VIF", vif)["VM"])
+        guest_agent.notice_networks(context.pool, db.get("VIF", vif)["VM"])
