@@ -192,6 +192,26 @@ def test_a_worker_that_watches_takes_what_comes_and_stops_when_it_is_told(waitin
     assert process.returncode == 143, output
 
 
+def test_a_worker_that_watches_bears_a_storage_that_is_away(waiting: World) -> None:
+    elsewhere = waiting.target.rename(waiting.folder / "elsewhere")
+    process = subprocess.Popen(
+        command("compress", "disk", "--watch", "--every", "1s"),
+        env=waiting.environ(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line.startswith("away disk: "), line
+    time.sleep(2.5)
+    elsewhere.rename(waiting.target)
+    lines = [process.stdout.readline() for _ in range(2)]
+    assert all(line.startswith("compressed disk:") for line in lines), "what is away is said once"
+    process.terminate()
+    process.communicate(timeout=30)
+    assert process.returncode == 143
+
+
 @pytest.mark.parametrize(
     ("compress", "message"),
     [

@@ -12,12 +12,12 @@ from typing import Annotated
 
 import typer
 
-from vmbackup.cli.options import ConfigOption, StateOption, open_site
+from vmbackup.cli.options import ConfigOption, StateOption, duration_in_seconds, open_site
 from vmbackup.cli.output import console, name, size
 from vmbackup.cli.progress import reading
 from vmbackup.cli.signals import interruptible
 from vmbackup.compress_later import clear, compress, waiting
-from vmbackup.errors import ImageError, Interrupted, TargetError, VerificationFailed, VmbackupError
+from vmbackup.errors import ImageError, Interrupted, TargetError, TargetNotProven, VerificationFailed, VmbackupError
 from vmbackup.manifest import Begun
 from vmbackup.repository import Repository
 from vmbackup.results import Backup
@@ -25,12 +25,13 @@ from vmbackup.site import Site
 from vmbackup.state import Installation
 
 NICEST = 19
-ROUND_SECONDS = 60.0
+ROUND = "1m"
 
 
 def compress_backups(
     target: Annotated[str, typer.Argument(help="The target, as the configuration names it.")],
-    watch: Annotated[bool, typer.Option("--watch", help="Look again every minute, until stopped.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until stopped.")] = False,
+    every: Annotated[str, typer.Option("--every", metavar="TIME", help="How often --watch looks.")] = ROUND,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="So many backups at once.")] = 1,
     nice: Annotated[bool, typer.Option("--nice", help="Let everything else on this machine go first.")] = False,
     config: ConfigOption = None,
@@ -38,25 +39,39 @@ def compress_backups(
 ) -> int:
     """Compress what waits for it on a target. Exits 13 if a backup is not what its manifest says, 4 if one failed."""
     site = open_site(config, state)
-    repository = site.repository(target)
+    repository, pause = site.repository(target), duration_in_seconds(every)
     if nice:
         os.nice(NICEST)
-    codes = {0}
+    codes, away = {0}, ""
     with (
         interruptible(site.state()),
         site.state().lock(f"compress={target}", f"compression on the target {target!r}"),
-        repository.target,
     ):
-        repository.prove()
         while True:
-            codes |= set(_round(site, repository, jobs))
+            try:
+                codes |= set(_round(site, repository, jobs))
+            except (TargetError, TargetNotProven) as error:
+                # A storage that is away for a while is no reason to stop watching it.
+                if not watch:
+                    raise
+                if error.message != away:
+                    console().print(f"[yellow]away[/] {name(target)}: {name(error.message)}", soft_wrap=True)
+                away = error.message
+            else:
+                away = ""
             if not watch:
                 return max(codes)
-            time.sleep(ROUND_SECONDS)
+            time.sleep(pause)
 
 
 def _round(site: Site, repository: Repository, jobs: int) -> list[int]:
     """Finish what a killed worker left, compress what waits, and return an exit code for each backup."""
+    with repository.target:
+        repository.prove()
+        return _compress_all(site, repository, jobs)
+
+
+def _compress_all(site: Site, repository: Repository, jobs: int) -> list[int]:
     installation = site.state().installation()
     leftovers = list(repository.target.leftovers())
     for backup in repository.backups():
