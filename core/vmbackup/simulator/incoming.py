@@ -9,7 +9,7 @@ from typing import Protocol
 import zstandard
 
 from vmbackup.simulator.errors import XapiError
-from vmbackup.simulator.faults import BodyRule, Cut, ErrorInBody, HostDies, Reset, Slow, Stall
+from vmbackup.simulator.faults import BodyHook, BodyRule, PlaceRule, Slow, Stall
 from vmbackup.simulator.handlers.body import end
 from vmbackup.simulator.handlers.exchange import Exchange
 from vmbackup.simulator.handlers.pace import Pace, stall
@@ -35,20 +35,15 @@ class Upload:
         self._task = task
         self._left = exchange.request.length
         self._position = 0
-        struck = [rule for rule in rules if isinstance(rule, Cut | Reset | HostDies | ErrorInBody | Stall)]
-        self._events = sorted(struck, key=lambda rule: rule.after)
+        self._places = [rule for rule in rules if isinstance(rule, PlaceRule)]
+        self._events = self._from("start")
         self._pace = next((Pace(exchange, rule) for rule in rules if isinstance(rule, Slow)), None)
 
     def read(self, count: int) -> bytes:
         """Give at most `count` bytes, none at the end. Raises Severed, HostDied or XapiError where a rule ends it."""
-        while self._events and self._events[0].after <= self._position:
-            rule = self._events.pop(0)
-            if isinstance(rule, Stall):
-                stall(self._exchange, self._task, rule)
-            else:
-                end(rule)
+        self._strike()
         if self._events:
-            count = min(count, self._events[0].after - self._position)
+            count = min(count, self._events[0][0] - self._position)
         if self._pace is not None:
             count = min(count, self._pace.piece)
         if self._left is not None:
@@ -65,6 +60,25 @@ class Upload:
         if self._left is not None:
             self._left -= len(piece)
         return piece
+
+    def records_made(self) -> None:
+        """Begin to count for the rules that count from here. Raises what `read` does, for one that strikes at once."""
+        self._events = sorted([*self._events, *self._from("records")], key=lambda event: event[0])
+        self._strike()
+
+    def _from(self, since: str) -> list[tuple[int, PlaceRule]]:
+        events = [(self._position + rule.after, rule) for rule in self._places if rule.since == since]
+        return sorted(events, key=lambda event: event[0])
+
+    def _strike(self) -> None:
+        while self._events and self._events[0][0] <= self._position:
+            _, rule = self._events.pop(0)
+            if isinstance(rule, Stall):
+                stall(self._exchange, self._task, rule)
+            elif isinstance(rule, BodyHook):
+                rule.run()
+            else:
+                end(rule)
 
 
 class Reader:

@@ -120,18 +120,30 @@ class Restorer:
         while self._undo:
             self._undo.pop()()
 
+    def check(self) -> None:
+        """Do what a dry run does. Raises XapiError: a VM in the pool is in the way of one that is to be restored."""
+        with self.pool.db.changed:
+            for record in self.manuscript.all("VM").values() if self.restore else ():
+                self._former(record)
+
     def _make_room(self, record: Record) -> None:
         """Destroy a halted VM of the same uuid, as a full restore does; its disks stay."""
-        db = self.pool.db
-        with db.change():
-            for vm in db.find("VM", uuid=record["uuid"]):
-                if db.get("VM", vm)["power_state"] != "Halted":
-                    raise bad_power_state(vm, ("Halted",), db.get("VM", vm)["power_state"])
+        with self.pool.db.change():
+            for vm in self._former(record):
                 remove_vm(self.pool, vm)
-            seed = record["other_config"].get("mac_seed")
-            for other in db.find("VM", is_a_snapshot=False):
-                if seed and db.get("VM", other)["other_config"].get("mac_seed") == seed:
-                    raise XapiError("DUPLICATE_MAC_SEED", seed)
+
+    def _former(self, record: Record) -> list[str]:
+        """Give the VM whose place a VM takes. Raises XapiError when it may not, or another one has its seed."""
+        db = self.pool.db
+        former = db.find("VM", uuid=record["uuid"])
+        for vm in former:
+            if db.get("VM", vm)["power_state"] != "Halted":
+                raise bad_power_state(vm, ("Halted",), db.get("VM", vm)["power_state"])
+        seed = record["other_config"].get(macs.SEED)
+        others = [db.get("VM", vm) for vm in db.find("VM", is_a_snapshot=False) if vm not in former]
+        if seed and any(other["other_config"].get(macs.SEED) == seed for other in others):
+            raise XapiError("DUPLICATE_MAC_SEED", seed)
+        return former
 
     def _vm(self, record: Record) -> str:
         pool = self.pool

@@ -26,26 +26,34 @@ class BodyRule(PathRule):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cut(BodyRule):
+class PlaceRule(BodyRule):
+    """A rule that strikes after so many bytes of a body; of an import they may be counted from where its records are.
+
+    `since` as `records` counts from the moment when a VM import has made its records and begins to read disks.
+    """
+
+    after: int
+    since: Literal["start", "records"] = "start"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut(PlaceRule):
     """The connection is closed in good order (FIN) after so many bytes; the task ends as told."""
 
-    after: int
     task: TaskEnd = "failure"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reset(BodyRule):
+class Reset(PlaceRule):
     """The connection is reset (RST) after so many bytes; the task ends as told."""
 
-    after: int
     task: TaskEnd = "failure"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HostDies(BodyRule):
+class HostDies(PlaceRule):
     """The host goes away after so many bytes, the task stays pending; the other arguments are those of `Outage`."""
 
-    after: int
     seconds: float | None = None
     connections: Literal["reset", "silent"] = "reset"
 
@@ -58,22 +66,20 @@ class Flip(BodyRule):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorInBody(BodyRule):
+class ErrorInBody(PlaceRule):
     """After so many bytes the work fails with this error: the text of an HTTP 500, the end, and a failed task.
 
     An upload is read so far, and then the same.
     """
 
-    after: int
     code: str = "SR_BACKEND_FAILURE_200"
     params: tuple[str, ...] = ("", "Any I/O error [opterr=simulated]", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BodyHook(BodyRule):
-    """`run` is called when so many bytes have been sent. Not for uploads."""
+class BodyHook(PlaceRule):
+    """`run` is called when so many bytes have been sent, or read."""
 
-    after: int
     run: Callable[[], None]
 
 
@@ -85,14 +91,13 @@ class BodyTap(BodyRule):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stall(BodyRule):
+class Stall(PlaceRule):
     """After so many bytes no more pass for some seconds, or until the rule is taken back; then it goes on.
 
     Meanwhile the task's progress stands still or goes on creeping. The wait ends early when the task is cancelled or
     the client is gone, unless it is `deaf`.
     """
 
-    after: int
     seconds: float | None = None
     progress: Literal["stands", "moves"] = "stands"
     deaf: bool = False

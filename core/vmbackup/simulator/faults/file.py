@@ -11,7 +11,7 @@ from typing import Literal, Union, cast, get_args, get_origin, get_type_hints
 from vmbackup.simulator.faults import answers, bodies, calls, outages
 from vmbackup.simulator.faults.register import Rule
 
-_ABSTRACT = {"RpcRule", "CallRule", "RequestRule", "PathRule", "BodyRule", "BlockRule", "AnswerRule"}
+_ABSTRACT = {"RpcRule", "CallRule", "RequestRule", "PathRule", "BodyRule", "PlaceRule", "BlockRule", "AnswerRule"}
 _FROM_PYTHON_ONLY = {"CallHook", "BodyHook", "BodyTap"}
 KINDS: Mapping[str, type[Rule]] = {
     name: kind

@@ -13,6 +13,7 @@ from vmbackup.simulator.faults import (
     ErrorInBody,
     Flip,
     HostDies,
+    PlaceRule,
     Reset,
     Slow,
     Stall,
@@ -106,8 +107,8 @@ def offset(rule: BodyRule) -> int | None:
             return at
         case CutTarInsideFrame():  # counts the bytes of the tar, not of the body
             return None
-        case BodyHook() | Cut() | ErrorInBody() | HostDies() | Reset() | Stall() | TaskEndsEarly():
-            return rule.after
+        case TaskEndsEarly(after=after) | PlaceRule(after=after, since="start"):
+            return after
     return None
 
 

@@ -15,6 +15,7 @@ from vmbackup.simulator.receiving import Receiver
 from vmbackup.simulator.restoring import Restorer
 from vmbackup.simulator.schema import parse_type
 from vmbackup.simulator.values import encode
+from vmbackup.simulator.wire import HostDied
 
 _REFS = parse_type("VM ref set")
 
@@ -84,24 +85,31 @@ def read_document(exchange: Exchange, reader: Reader) -> manuscript.Manuscript:
 def _receive(exchange: Exchange, task: str, repository: str, rules: list[BodyRule]) -> list[str]:
     query = exchange.request.query
     force = query.get("force") == "true"
-    reader = Reader(Upload(exchange, task, rules))
+    upload = Upload(exchange, task, rules)
+    reader = Reader(upload)
     document = read_document(exchange, reader)
     restorer = Restorer(exchange.pool, document, repository, query.get("restore") == "true", task)
     try:
         restorer.make()
         _note_objects(exchange, task)
+        upload.records_made()
         _read_disks(exchange, task, restorer, reader, force=force)
         for rule in rules:
             if isinstance(rule, TaskFails):
                 raise XapiError(rule.code, *rule.params)  # noqa: TRY301  it must be undone like any other failure
-    except BaseException:
-        if not force:
+    except BaseException as error:
+        if not (force or _left_behind(exchange, task, error)):
             restorer.undo()
         raise
     with exchange.pool.db.change():
         for vm in restorer.vms:
             exchange.pool.db.set("VM", vm, current_operations={})
     return restorer.vms
+
+
+def _left_behind(exchange: Exchange, task: str, error: BaseException) -> bool:
+    """Say whether nobody is there any more to undo an import: its host died, or the toolstack restarted."""
+    return isinstance(error, HostDied) or tasks.is_lost(exchange.pool, task) or tasks.is_orphaned(exchange.pool, task)
 
 
 def _note_objects(exchange: Exchange, task: str) -> None:

@@ -40,7 +40,11 @@ def _import(exchange: Exchange, task: str) -> None:
     force = request.query.get("force") == "true"
     existing = _disks(pool.db, document, request.query, force=force)
     restorer = Restorer(pool, document, NULL, request.query.get("restore") == "true", task, existing=existing)
-    made = _make(restorer, document, rules, dry_run=request.query.get("dry_run") == "true")
+    if request.query.get("dry_run") == "true":
+        restorer.check()
+        made = []
+    else:
+        made = _make(restorer, document, rules)
     complete(exchange, task, [rule for rule in rules if not isinstance(rule, TaskFails)], encode(made, _REFS))
 
 
@@ -63,8 +67,8 @@ def _disks(db: Database, document: Manuscript, query: Mapping[str, str], *, forc
     return found
 
 
-def _make(restorer: Restorer, document: Manuscript, rules: list[BodyRule], *, dry_run: bool) -> list[str]:
-    """Make the VMs, with the snapshots among them as such; gives those that are none. A dry run leaves nothing."""
+def _make(restorer: Restorer, document: Manuscript, rules: list[BodyRule]) -> list[str]:
+    """Make the VMs, with the snapshots among them as such; gives those that are none."""
     db = restorer.pool.db
     try:
         with db.change():
@@ -78,9 +82,6 @@ def _make(restorer: Restorer, document: Manuscript, rules: list[BodyRule], *, dr
     except BaseException:
         restorer.undo()
         raise
-    if dry_run:
-        restorer.undo()
-        return []
     return [vm for vm in restorer.vms if not db.get("VM", vm)["is_a_snapshot"]]
 
 

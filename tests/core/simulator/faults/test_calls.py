@@ -4,7 +4,9 @@ import time
 import pytest
 from tests.core.simulator.client import Client, Refused
 
-from vmbackup.simulator import CallFails, CallStalls, CallTaskGone, ReplyLost, SessionLost, Simulator
+from vmbackup.simulator import CallFails, CallStalls, CallTaskGone, DiskSpec, ReplyLost, SessionLost, Simulator
+
+PLAIN = (False, False)  # neither paused nor forced
 
 
 def refused(xapi: Client, method: str, *params: object) -> list[str]:
@@ -102,3 +104,39 @@ def test_a_rule_counts_from_a_call_onwards(sim: Simulator, xapi: Client, vm: str
     xapi("VM.add_tags", vm, "1")
     for _ in range(2):
         assert refused(xapi, "VM.add_tags", vm, "2") == ["NO"]
+
+
+@pytest.mark.parametrize(
+    ("code", "params"),
+    [
+        ("NO_HOSTS_AVAILABLE", ()),
+        ("HOST_NOT_ENOUGH_FREE_MEMORY", ("2147483648", "1073741824")),
+        ("SR_BACKEND_FAILURE_46", ("", "The VDI is not available [opterr=simulated]", "")),
+    ],
+)
+@pytest.mark.parametrize("method", ["VM.start", "VM.start_on"])
+def test_a_vm_does_not_start(sim: Simulator, xapi: Client, method: str, code: str, params: tuple[str, ...]) -> None:
+    halted = xapi.vm(sim.add_vm("b", [DiskSpec(4096)], power_state="Halted"))
+    host = [] if method == "VM.start" else [sim.coordinator.ref]
+    sim.faults.add(CallFails(method=method, code=code, params=params))
+    assert refused(xapi, method, halted, *host, *PLAIN) == [code, *params]
+    assert xapi("VM.get_power_state", halted) == "Halted"
+    xapi(method, halted, *host, *PLAIN)
+    assert xapi("VM.get_power_state", halted) == "Running"
+
+
+def test_nothing_can_be_destroyed_until_the_rule_is_taken_back(sim: Simulator, xapi: Client) -> None:
+    halted = xapi.vm(sim.add_vm("b", [DiskSpec(4096)], power_state="Halted"))
+    (disk,) = xapi.disks(halted)
+    rules = [
+        sim.faults.add(CallFails(method=method, nth=None, code="SR_BACKEND_FAILURE_202", params=("", "busy", "")))
+        for method in ("VM.destroy", "VDI.destroy")
+    ]
+    for _ in range(2):
+        for method, ref in (("VM.destroy", halted), ("VDI.destroy", disk["ref"])):
+            assert refused(xapi, method, ref) == ["SR_BACKEND_FAILURE_202", "", "busy", ""]
+    for rule in rules:
+        sim.faults.remove(rule)
+    xapi("VM.destroy", halted)
+    xapi("VDI.destroy", disk["ref"])
+    assert disk["ref"] not in sim.records("VDI")

@@ -2,13 +2,17 @@ import gzip
 import io
 import re
 import tarfile
+import time
+from functools import partial
+from pathlib import Path
+from threading import Thread
 
 import pytest
 import zstandard
 from tests.core.simulator.archive import read_archive
 from tests.core.simulator.client import Client
 
-from vmbackup.simulator import Cut, DiskSpec, Simulator, TaskFails
+from vmbackup.simulator import BodyHook, Cut, DiskSpec, ErrorInBody, Simulator, Stall, TaskFails
 from vmbackup.simulator.profiles import Checksum
 
 MIB = 1 << 20
@@ -258,3 +262,62 @@ def test_an_import_can_be_cut_or_fail_late(sim: Simulator, xapi: Client, image: 
     sim.faults.add(TaskFails(path="/import", code="VDI_IO_ERROR", params=("x",)))
     assert upload(xapi, image)["error_info"] == ["VDI_IO_ERROR", "x"]
     assert sim.records("VM").keys() == before
+
+
+def test_an_import_that_takes_its_time_shows_its_records_and_its_progress(
+    sim: Simulator, xapi: Client, image: bytes
+) -> None:
+    before = sim.records("VM").keys()
+    sim.faults.add(Stall(path="/import", after=2 * MIB, since="records"))
+    task = xapi.task()
+    sender = Thread(target=xapi.put, args=("/import", image), kwargs={"session_id": xapi.session, "task_id": task})
+    sender.start()
+    deadline = time.monotonic() + 20
+    while float((record := xapi("task.get_record", task))["progress"]) == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert (record["status"], record["other_config"]["object_creation"]) == ("pending", "complete")
+    assert 0 < float(record["progress"]) < 1
+    (half,) = sim.records("VM").keys() - before
+    assert xapi("VM.get_current_operations", half) == {task: "import"}
+    assert sum(disk["virtual_size"] for disk in sim.records("VDI").values() if disk["VBDs"]) >= 2 * sum(SIZES)
+    sim.faults.clear()
+    sender.join()
+    assert made(xapi.wait(task)) == half
+
+
+def test_an_import_fails_when_its_records_are_made_and_takes_them_back(
+    sim: Simulator, xapi: Client, image: bytes
+) -> None:
+    before = {cls: sim.records(cls).keys() for cls in ("VM", "VDI", "VBD", "VIF")}
+    there: list[int] = []
+    sim.faults.add(BodyHook(path="/import", after=0, since="records", run=lambda: there.append(len(sim.records("VM")))))
+    sim.faults.add(ErrorInBody(path="/import", after=0, since="records", code="SR_BACKEND_FAILURE_44", params=("",)))
+    assert upload(xapi, image)["error_info"] == ["SR_BACKEND_FAILURE_44", ""]
+    assert there == [len(before["VM"]) + 1]
+    assert {cls: sim.records(cls).keys() for cls in before} == before
+
+
+def test_a_hook_is_called_at_a_byte_of_an_upload(sim: Simulator, xapi: Client, image: bytes) -> None:
+    seen: list[int] = []
+    for after in (0, MIB):
+        sim.faults.add(BodyHook(path="/import", after=after, run=partial(seen.append, after)))
+    made(upload(xapi, image))
+    assert seen == [0, MIB]
+
+
+def test_nobody_undoes_an_import_whose_toolstack_restarts(tmp_path: Path) -> None:
+    with Simulator(tmp_path, tls=False) as sim:
+        xapi = Client(sim)
+        image = xapi.export(xapi.vm(sim.add_vm("a", [DiskSpec(2 * MIB, seed=1)], power_state="Halted")))[0].body
+        before = {cls: sim.records(cls).keys() for cls in ("VM", "VDI")}
+        sim.faults.add(Stall(path="/import", after=0, since="records"))
+        task = xapi.task()
+        sender = Thread(target=xapi.put, args=("/import", image), kwargs={"session_id": xapi.session, "task_id": task})
+        sender.start()
+        while "object_creation" not in xapi("task.get_other_config", task):
+            time.sleep(0.01)
+        sim.restart_toolstack()
+        sender.join()
+    (left,) = sim.records("VM").keys() - before["VM"]
+    assert (sim.records("VM")[left]["current_operations"], len(sim.records("VDI").keys() - before["VDI"])) == ({}, 1)

@@ -82,3 +82,30 @@ def test_a_full_restore_keeps_the_uuid(sim: Simulator, xapi: Client, vm: str) ->
     (new,) = made(store(xapi, data, restore="true"))
     assert (xapi("VM.get_uuid", new), xapi("VM.get_by_uuid", uuid)) == (uuid, new)
     assert not set(sim.records("VM")) & {vm}
+
+
+def test_interfaces_keep_their_macs_in_a_full_restore_alone(xapi: Client, vm: str) -> None:
+    def seed_and_macs(ref: str) -> tuple[str, list[str]]:
+        record = xapi("VM.get_record", ref)
+        return record["other_config"]["mac_seed"], [xapi("VIF.get_MAC", vif) for vif in record["VIFs"]]
+
+    data, old = metadata(xapi, vm), seed_and_macs(vm)
+    (new,) = made(store(xapi, data))
+    seed, macs = seed_and_macs(new)
+    assert (seed != old[0], len(macs), macs != old[1]) == (True, 1, True)
+    xapi("VM.destroy", new)
+    (restored,) = made(store(xapi, data, restore="true"))
+    assert seed_and_macs(restored) == old
+
+
+def test_a_dry_run_says_what_is_in_the_way_and_takes_nothing_away(xapi: Client, vm: str) -> None:
+    data = metadata(xapi, vm)
+    assert made(store(xapi, data, dry_run="true", restore="true")) == []
+    assert xapi("VM.get_power_state", vm) == "Halted"
+    xapi.start(vm)
+    in_the_way = ["VM_BAD_POWER_STATE", vm, "halted", "running"]
+    assert store(xapi, data, dry_run="true", restore="true")["error_info"] == in_the_way
+    assert made(store(xapi, data, dry_run="true")) == []
+    for disk in xapi.disks(vm):
+        mapping = {f"vdi:{disk['uuid']}": "00000000-0000-0000-0000-000000000000"}
+        assert store(xapi, data, dry_run="true", **mapping)["error_info"] == ["VDI_NOT_IN_MAP", disk["uuid"]]

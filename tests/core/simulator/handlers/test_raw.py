@@ -1,4 +1,5 @@
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.core.simulator.client import Client, Reply
@@ -199,3 +200,14 @@ def test_a_disk_that_a_guest_writes_to_fails_inside_the_body(sim: Simulator, xap
     assert reply.status == "HTTP/1.1 200 OK"
     assert reply.body.startswith(b"HTTP/1.1 500 Internal Error\r\n")
     assert task["error_info"] == ["VDI_IN_USE"]
+
+
+def test_several_disks_are_filled_at_once(sim: Simulator, xapi: Client) -> None:
+    contents = [bytes([number]) * MIB for number in range(1, 4)]
+    disks = [empty(xapi, MIB) for _ in contents]
+    with ThreadPoolExecutor(len(disks)) as threads:
+        tasks = list(threads.map(lambda disk, data: store(xapi, data, vdi=disk), disks, contents))
+    assert [task["status"] for task in tasks] == ["success"] * len(disks)
+    for disk, data in zip(disks, contents, strict=True):
+        assert sim.disk_path(xapi("VDI.get_uuid", disk)).read_bytes() == data
+        assert xapi("VDI.get_VBDs", disk) == []
