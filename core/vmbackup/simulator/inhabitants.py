@@ -3,12 +3,13 @@
 import uuid as uuids
 from collections.abc import Mapping, Sequence
 
-from vmbackup.simulator import macs
+from vmbackup.simulator import macs, placement
 from vmbackup.simulator.branching import assert_can_branch, branch
 from vmbackup.simulator.calls.storage import new_disk
 from vmbackup.simulator.calls.vm_power import power_on
 from vmbackup.simulator.calls.vm_states import put_to_sleep
 from vmbackup.simulator.disks import DiskSpec
+from vmbackup.simulator.errors import XapiError
 from vmbackup.simulator.guest_agent import report
 from vmbackup.simulator.pool import Pool
 from vmbackup.simulator.schema import NULL
@@ -122,7 +123,10 @@ def set_power_state(pool: Pool, vm: str, state: str, *, agent: bool) -> None:
     """Put a halted VM into a power state, its guest up if it has an `agent`; a suspended one has a memory image."""
     if state == "Halted":
         return
-    power_on(pool, vm)
+    hosts = placement.suitable(pool.db, vm)
+    if not hosts:
+        raise XapiError("NO_HOSTS_AVAILABLE")
+    power_on(pool, vm, hosts[0])
     if agent:
         report(pool, vm)
     if state == "Suspended":

@@ -67,6 +67,20 @@ def occupied(db: Database, disks: Disks, disk: Record) -> int:
     return when_made(db, disk["SR"], disk["virtual_size"]) + len(own) * sparse.VHD_BLOCK
 
 
+def measure(db: Database, disks: Disks, vdi: str) -> None:
+    """Write down what a disk takes by now, and its repository with it."""
+    with db.change():
+        disk = db.get("VDI", vdi)
+        db.set("VDI", vdi, physical_utilisation=occupied(db, disks, disk))
+        account(db, disk["SR"])
+
+
+def assert_fitted(db: Database, repository: str) -> None:
+    """Raise XapiError `VDI_IO_ERROR` when the data that came is more than a repository has room for."""
+    if free(db, repository) < 0:
+        raise XapiError("VDI_IO_ERROR", "Device I/O errors")
+
+
 def account(db: Database, repository: str) -> None:
     """Write down what a repository's disks take and what they may take."""
     with db.change():

@@ -1,8 +1,8 @@
-"""Keeps every `allowed_operations` true: recomputed for whatever a change touched or could have influenced."""
+"""Keeps what follows from other fields true: every `allowed_operations`, and the memory of hosts that is free."""
 
 from collections.abc import Callable
 
-from vmbackup.simulator import interface_rules, lifecycle, storage_rules
+from vmbackup.simulator import host_memory, interface_rules, lifecycle, storage_rules
 from vmbackup.simulator.database import Database, Touched
 
 _RULES: dict[str, Callable[[Database, str], list[str]]] = {
@@ -16,11 +16,21 @@ _RULES: dict[str, Callable[[Database, str], list[str]]] = {
 
 
 def settle(db: Database, touched: Touched) -> None:
-    """Recompute the allowed operations of the objects of a change and of their neighbours."""
+    """Recompute the allowed operations of a change's objects and their neighbours, and memory if VMs changed."""
     for cls, ref in _neighbours(db, touched):
         rule = _RULES.get(cls)
         if rule is not None and db.has(cls, ref):
             db.set(cls, ref, allowed_operations=rule(db, ref))
+    if any(cls == "VM" for cls, _ in touched):
+        _count_memory(db, touched)
+
+
+def _count_memory(db: Database, touched: Touched) -> None:
+    for cls, ref in touched:
+        if cls == "VM" and db.has(cls, ref):
+            db.set(cls, ref, memory_overhead=host_memory.overhead(db.get(cls, ref)))
+    for host, record in db.table("host").items():
+        db.set("host_metrics", record["metrics"], memory_free=host_memory.free(db, host))
 
 
 def _neighbours(db: Database, touched: Touched) -> set[tuple[str, str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from vmbackup.simulator import chips, host_records, inhabitants, provisioning
+from vmbackup.simulator import chips, host_memory, host_records, inhabitants, provisioning
 from vmbackup.simulator.clock import Clock
 from vmbackup.simulator.database import Record
 from vmbackup.simulator.disks import DiskSpec
@@ -277,6 +277,14 @@ class Simulator:
         with db.change():
             ref = db.by_uuid("SR", sr)
             db.set("SR", ref, physical_size=db.get("SR", ref)["physical_size"] - provisioning.free(db, ref) + count)
+
+    def leave_memory(self, host: Host, count: int) -> None:
+        """Let so many bytes of a host's memory be free, and no more, by giving it more or less."""
+        db = self._pool.db
+        with db.change():
+            metrics = db.get("host", host.ref)["metrics"]
+            taken = host_memory.taken(db, host.ref)
+            db.set("host_metrics", metrics, memory_total=taken + count, memory_free=count)
 
     def add_iso(self, name: str, sr: str, *, size: int = 1 << 20) -> str:
         """Put a disc of `size` bytes into a repository of the type `iso`; returns the VDI's uuid."""

@@ -74,7 +74,7 @@ def needed(call: str) -> Role:
         return "read-only"
     if cls == "secret":
         return "pool-operator"
-    if verb.startswith(("get_", "assert_")):
+    if verb.startswith(("get_", "assert_", "compute_")):
         return "read-only"
     return "vm-admin" if cls in _FOR_VM_ADMINS else "pool-operator"
 

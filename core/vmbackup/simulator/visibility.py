@@ -42,18 +42,6 @@ def any_seeing(db: Database, wanted: Iterable[str]) -> str:
     raise XapiError("NO_HOSTS_AVAILABLE")
 
 
-def home(db: Database, vm: str) -> str:
-    """Choose where a VM starts: where it wants to be if that will do, else the first host that sees its storage.
-
-    Raises XapiError `NO_HOSTS_AVAILABLE`.
-    """
-    hosts = [host for host in hosts_seeing(db, repositories(db, vm)) if db.get("host", host)["enabled"]]
-    if not hosts:
-        raise XapiError("NO_HOSTS_AVAILABLE")
-    wish = db.get("VM", vm)["affinity"]
-    return wish if wish in hosts else hosts[0]
-
-
 def unreachable(pool: Pool, repository: str) -> XapiError | None:
     """Give what keeps a storage operation from being forwarded to a host, or None.
 

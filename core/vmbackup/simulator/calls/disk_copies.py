@@ -6,12 +6,10 @@ from typing import Final
 from vmbackup.simulator.branching import assert_can_branch, branch
 from vmbackup.simulator.calls.storage import assert_plugged, new_disk
 from vmbackup.simulator.calls.table import Context, Table, optional
-from vmbackup.simulator.database import Record
 from vmbackup.simulator.disks import DiskSpec
 from vmbackup.simulator.errors import XapiError
 from vmbackup.simulator.operations import holding
-from vmbackup.simulator.pool import Pool
-from vmbackup.simulator.provisioning import account, assert_room, is_thick, occupied
+from vmbackup.simulator.provisioning import assert_room, is_thick, measure
 from vmbackup.simulator.schema import NULL
 
 TABLE: Final = Table()
@@ -81,15 +79,8 @@ def copy(context: Context, vdi: str, repository: str, base: str, into: str) -> s
         raise XapiError("VDI_TOO_SMALL", into, str(source["virtual_size"]))
     with holding(pool, context.task, "VDI", vdi, "copy"), holding(pool, context.task, "VDI", into, "copy"):
         pool.disks.copy(source["uuid"], target["uuid"], target["virtual_size"])
-        _measure(pool, into)
+        measure(pool.db, pool.disks, into)
     return into
-
-
-def _measure(pool: Pool, vdi: str) -> None:
-    with pool.db.change():
-        record: Record = pool.db.get("VDI", vdi)
-        pool.db.set("VDI", vdi, physical_utilisation=occupied(pool.db, pool.disks, record))
-        account(pool.db, record["SR"])
 
 
 @TABLE.call("VDI.resize", "VDI ref", "int", asynchronous=True)
@@ -106,4 +97,4 @@ def resize(context: Context, vdi: str, size: int) -> None:
             pool.disks.resize(record["uuid"], size)
             with pool.db.change():
                 pool.db.set("VDI", vdi, virtual_size=size)
-                _measure(pool, vdi)
+                measure(pool.db, pool.disks, vdi)

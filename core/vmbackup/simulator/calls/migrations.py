@@ -6,11 +6,11 @@ from typing import Final
 from vmbackup.simulator.calls.disk_copies import OF_A_COPY
 from vmbackup.simulator.calls.storage import new_disk, remove_disk
 from vmbackup.simulator.calls.table import Context, Table, optional
-from vmbackup.simulator.calls.vm_states import assert_can_see
 from vmbackup.simulator.database import Database
 from vmbackup.simulator.disks import DiskSpec
 from vmbackup.simulator.errors import XapiError
 from vmbackup.simulator.operations import holding
+from vmbackup.simulator.placement import unsuitable
 from vmbackup.simulator.visibility import hosts_seeing
 
 TABLE: Final = Table()
@@ -21,7 +21,9 @@ def pool_migrate(context: Context, vm: str, host: str, _options: dict[str, str])
     """Move a running VM to another host of the pool that sees its disks."""
     db = context.pool.db
     with holding(context.pool, context.task, "VM", vm, "pool_migrate"):
-        assert_can_see(db, vm, host)
+        db.get("host", host)
+        if error := unsuitable(db, vm, host):
+            raise error
         db.set("VM", vm, resident_on=host)
 
 

@@ -12,7 +12,7 @@ from vmbackup.simulator.disks import DiskSpec
 from vmbackup.simulator.errors import XapiError
 from vmbackup.simulator.operations import holding
 from vmbackup.simulator.pool import Pool
-from vmbackup.simulator.provisioning import account, assert_room, occupied, when_made
+from vmbackup.simulator.provisioning import account, assert_room, measure, occupied, when_made
 
 TABLE: Final = Table()
 
@@ -25,8 +25,7 @@ def new_disk(pool: Pool, fields: Record, spec: DiskSpec) -> str:
     pool.disks.make(uuid, spec)
     with db.change():
         vdi = db.create("VDI", {**fields, "uuid": uuid, "location": uuid, "managed": True})
-        db.set("VDI", vdi, physical_utilisation=occupied(db, pool.disks, db.get("VDI", vdi)))
-        account(db, fields["SR"])
+        measure(db, pool.disks, vdi)
     return vdi
 
 

@@ -8,21 +8,18 @@ from vmbackup.simulator.calls.table import Context, Table
 from vmbackup.simulator.errors import XapiError
 from vmbackup.simulator.memory import discard_memory
 from vmbackup.simulator.operations import holding
+from vmbackup.simulator.placement import home
 from vmbackup.simulator.pool import Pool
 from vmbackup.simulator.schema import NULL
-from vmbackup.simulator.visibility import home
 
 TABLE: Final = Table()
 
 
-def power_on(pool: Pool, vm: str) -> None:
-    """Attach what the VM has and give it a host and a domain.
-
-    Raises XapiError `NO_HOSTS_AVAILABLE` when no host sees all its storage.
-    """
+def power_on(pool: Pool, vm: str, host: str) -> None:
+    """Attach what the VM has and give it a domain on a host."""
     db = pool.db
     with db.change():
-        record, host = db.get("VM", vm), home(db, vm)
+        record = db.get("VM", vm)
         for vbd in record["VBDs"]:
             db.set("VBD", vbd, currently_attached=True)
         for vif in record["VIFs"]:
@@ -63,7 +60,7 @@ def start(context: Context, vm: str, paused: bool, _force: bool) -> None:  # noq
             drive = db.get("VBD", vbd)
             if not drive["empty"]:
                 assert_sharable(db, drive)
-        power_on(context.pool, vm)
+        power_on(context.pool, vm, home(db, vm))
         if paused:
             db.set("VM", vm, power_state="Paused")
         else:

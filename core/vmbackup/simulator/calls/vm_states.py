@@ -6,37 +6,25 @@ from vmbackup.simulator import guest_agent
 from vmbackup.simulator.calls.drives import assert_sharable
 from vmbackup.simulator.calls.table import Context, Table
 from vmbackup.simulator.calls.vm_power import boot_unless_up, power_off, power_on
-from vmbackup.simulator.database import Database
-from vmbackup.simulator.errors import XapiError
 from vmbackup.simulator.memory import discard_memory, save_memory
 from vmbackup.simulator.operations import holding
+from vmbackup.simulator.placement import assert_can_run, home
 from vmbackup.simulator.pool import Pool
-from vmbackup.simulator.schema import NULL
-from vmbackup.simulator.visibility import hosts_seeing, repositories
 
 TABLE: Final = Table()
-
-
-def assert_can_see(db: Database, vm: str, host: str) -> None:
-    """Raise XapiError `VM_REQUIRES_SR [vm; sr]`, `HOST_DISABLED` or `HANDLE_INVALID` when a host cannot run a VM."""
-    if not db.get("host", host)["enabled"]:
-        raise XapiError("HOST_DISABLED", host)
-    for repository in sorted(repositories(db, vm)):
-        if host not in hosts_seeing(db, [repository]):
-            raise XapiError("VM_REQUIRES_SR", vm, repository)
 
 
 @TABLE.call("VM.start_on", "VM ref", "host ref", "bool", "bool", asynchronous=True)
 def start_on(context: Context, vm: str, host: str, paused: bool, _force: bool) -> None:  # noqa: FBT001  the wire's own
     """Start a halted VM on a certain host."""
     db = context.pool.db
-    assert_can_see(db, vm, host)
+    assert_can_run(db, vm, host)
     with holding(context.pool, context.task, "VM", vm, "start_on"), db.change():
         for vbd in db.get("VM", vm)["VBDs"]:
             if not db.get("VBD", vbd)["empty"]:
                 assert_sharable(db, db.get("VBD", vbd))
-        power_on(context.pool, vm)
-        db.set("VM", vm, resident_on=host, power_state="Paused" if paused else "Running")
+        power_on(context.pool, vm, host)
+        db.set("VM", vm, power_state="Paused" if paused else "Running")
         if not paused:
             guest_agent.boot(context.pool, vm)
 
@@ -72,13 +60,13 @@ def suspend(context: Context, vm: str) -> None:
 def resume(context: Context, vm: str, paused: bool, _force: bool) -> None:  # noqa: FBT001  the wire's own parameters
     """Let a suspended VM go on; its memory image is destroyed."""
     with holding(context.pool, context.task, "VM", vm, "resume"):
-        _wake(context, vm, NULL, "Paused" if paused else "Running")
+        _wake(context, vm, home(context.pool.db, vm), "Paused" if paused else "Running")
 
 
 @TABLE.call("VM.resume_on", "VM ref", "host ref", "bool", "bool", asynchronous=True)
 def resume_on(context: Context, vm: str, host: str, paused: bool, _force: bool) -> None:  # noqa: FBT001  the wire's own
     """Let a suspended VM go on on a certain host."""
-    assert_can_see(context.pool.db, vm, host)
+    assert_can_run(context.pool.db, vm, host)
     with holding(context.pool, context.task, "VM", vm, "resume_on"):
         _wake(context, vm, host, "Paused" if paused else "Running")
 
@@ -86,10 +74,8 @@ def resume_on(context: Context, vm: str, host: str, paused: bool, _force: bool) 
 def _wake(context: Context, vm: str, host: str, state: str) -> None:
     pool = context.pool
     with pool.db.change():
-        power_on(pool, vm)
+        power_on(pool, vm, host)
         pool.db.set("VM", vm, power_state=state)
-        if host != NULL:
-            pool.db.set("VM", vm, resident_on=host)
         if state == "Running":
             boot_unless_up(pool, vm)
     discard_memory(pool, vm)
@@ -115,8 +101,7 @@ def _reboot(context: Context, vm: str) -> None:
     with db.change():
         host = db.get("VM", vm)["resident_on"]
         power_off(context.pool, vm)
-        power_on(context.pool, vm)
-        db.set("VM", vm, resident_on=host)
+        power_on(context.pool, vm, host)
         guest_agent.boot(context.pool, vm)
 
 

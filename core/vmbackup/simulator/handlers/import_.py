@@ -11,6 +11,7 @@ from vmbackup.simulator.handlers.progress import Progress
 from vmbackup.simulator.handlers.redirect import stay
 from vmbackup.simulator.incoming import Reader, Upload, content, next_member
 from vmbackup.simulator.lifecycle import is_upgrading
+from vmbackup.simulator.provisioning import assert_fitted, measure
 from vmbackup.simulator.receiving import Receiver
 from vmbackup.simulator.restoring import Restorer
 from vmbackup.simulator.schema import parse_type
@@ -125,3 +126,5 @@ def _read_disks(exchange: Exchange, task: str, restorer: Restorer, reader: Reade
     receiver = Receiver(reader, force, progress.step)
     for folder, disk in disks:
         receiver.disk(folder, disk["virtual_size"], pool.disks.path(disk["uuid"]))
+        measure(pool.db, pool.disks, restorer.disks[folder])
+        assert_fitted(pool.db, disk["SR"])

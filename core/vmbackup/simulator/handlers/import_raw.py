@@ -19,6 +19,7 @@ from vmbackup.simulator.handlers.job import perform
 from vmbackup.simulator.handlers.progress import Progress
 from vmbackup.simulator.handlers.redirect import stay
 from vmbackup.simulator.incoming import Reader, Upload
+from vmbackup.simulator.provisioning import assert_fitted, measure
 from vmbackup.simulator.receiving import Receiver
 from vmbackup.simulator.schema import parse_type
 from vmbackup.simulator.sparse import MIB, ZEROS, data_extents, is_zero
@@ -57,6 +58,8 @@ def _import(exchange: Exchange, task: str) -> None:
             os.truncate(file.fileno(), 0)
             os.truncate(file.fileno(), disk["virtual_size"])
             Receiver(reader, force=False, step=step).disk("vdi", disk["virtual_size"], Path(file.name))
+        measure(pool.db, pool.disks, vdi)
+        assert_fitted(pool.db, disk["SR"])
     complete(exchange, task, rules, encode(vdi, parse_type("VDI ref")))
 
 

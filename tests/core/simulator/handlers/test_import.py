@@ -321,3 +321,24 @@ def test_nobody_undoes_an_import_whose_toolstack_restarts(tmp_path: Path) -> Non
         sender.join()
     (left,) = sim.records("VM").keys() - before["VM"]
     assert (sim.records("VM")[left]["current_operations"], len(sim.records("VDI").keys() - before["VDI"])) == ({}, 1)
+
+
+def test_what_an_import_takes_of_its_repository_is_known_at_once(sim: Simulator, xapi: Client, image: bytes) -> None:
+    sr = sim.add_sr("another")
+    ref = xapi("SR.get_by_uuid", sr)
+    assert [int(xapi(f"SR.get_{name}", ref)) for name in ("physical_utilisation", "virtual_allocation")] == [0, 0]
+    new = made(upload(xapi, image, sr_id=ref))
+    taken = sum(int(disk["physical_utilisation"]) for disk in xapi.disks(new))
+    assert MIB <= taken <= sum(SIZES) + MIB
+    assert int(xapi("SR.get_physical_utilisation", ref)) == taken
+    assert int(xapi("SR.get_virtual_allocation", ref)) == sum(SIZES)
+
+
+def test_an_import_that_fills_thin_storage_fails_late(sim: Simulator, xapi: Client, image: bytes) -> None:
+    sr = sim.add_sr("small")
+    sim.leave_free(sr, MIB // 2)
+    before = sim.records("VM").keys(), sim.records("VDI").keys()
+    task = upload(xapi, image, sr_uuid=sr)
+    assert task["error_info"] == ["VDI_IO_ERROR", "Device I/O errors"]
+    assert (sim.records("VM").keys(), sim.records("VDI").keys()) == before
+    assert int(xapi("SR.get_physical_utilisation", xapi("SR.get_by_uuid", sr))) == 0

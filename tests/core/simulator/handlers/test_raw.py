@@ -211,3 +211,4 @@ def test_several_disks_are_filled_at_once(sim: Simulator, xapi: Client) -> None:
     for disk, data in zip(disks, contents, strict=True):
         assert sim.disk_path(xapi("VDI.get_uuid", disk)).read_bytes() == data
         assert xapi("VDI.get_VBDs", disk) == []
+        assert int(xapi("VDI.get_physical_utilisation", disk)) >= MIB
