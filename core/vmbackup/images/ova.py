@@ -36,6 +36,16 @@ class OvaObject:
         value = self.record.get(field)
         return value if isinstance(value, str) else ""
 
+    def texts(self, field: str) -> tuple[str, ...]:
+        """Return the texts in a field that is a set; one that is missing or of another kind has none."""
+        value = self.record.get(field)
+        return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+    def mapping(self, field: str) -> dict[str, str]:
+        """Return the texts in a field that is a map; one that is missing or of another kind has none."""
+        value = self.record.get(field)
+        return {key: item for key, item in value.items() if isinstance(item, str)} if isinstance(value, dict) else {}
+
 
 @dataclass(frozen=True, slots=True)
 class OvaDisk:

@@ -7,7 +7,6 @@ from vmbackup.images import Ova, OvaObject
 from vmbackup.restore.wishes import Way
 from vmbackup.results import Backup
 from vmbackup.xapi.surroundings import Surroundings
-from vmbackup.xapi.wire import mapping, texts
 
 # The first platforms with UEFI for guests, with virtual TPMs, and with imports of zstd (8.0, 8.3 and 8.1).
 UEFI, VTPM, ZSTD = (3, 0), (3, 3), (3, 1)
@@ -39,21 +38,21 @@ def cautions(ova: Ova, pool: Surroundings) -> Iterator[str]:
     for vm in ova.of_class("VM"):
         yield from _hardware(vm, ova, pool)
         if vm.text("power_state") == "Suspended":
-            vendor = mapping(vm.record, "last_boot_CPU_flags").get("vendor", "")
+            vendor = vm.mapping("last_boot_CPU_flags").get("vendor", "")
             others = {host.vendor for host in pool.hosts if host.vendor} - {vendor}
             if vendor and others:
                 yield f"the VM is suspended on a CPU of {vendor}, and does not resume on {', '.join(sorted(others))}"
 
 
 def _hardware(vm: OvaObject, ova: Ova, pool: Surroundings) -> Iterator[str]:
-    boot = mapping(vm.record, "HVM_boot_params")
+    boot = vm.mapping("HVM_boot_params")
     if boot.get("firmware") == "uefi" and _below(pool, UEFI):
         yield "the VM boots by UEFI, which this pool does not know"
     if any(chip.text("VM") == vm.id for chip in ova.of_class("VTPM")) and _below(pool, VTPM):
         yield "the VM has a virtual TPM, which this pool does not know; what is sealed in it is lost"
-    if texts(vm.record, "VGPUs"):
+    if vm.texts("VGPUs"):
         yield "the VM has a GPU; it starts only where the pool has one of its kind free"
-    if pci := mapping(vm.record, "other_config").get("pci", ""):
+    if pci := vm.mapping("other_config").get("pci", ""):
         yield f"PCI devices of its old host are passed through to the VM ({pci}); it starts only where they are"
     memory, cpus = _number(vm.record, "memory_static_max"), _number(vm.record, "VCPUs_max")
     most = max((host.memory for host in pool.hosts), default=0)

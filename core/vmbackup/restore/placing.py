@@ -1,6 +1,6 @@
 """Which SR takes which disk of a backup. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from vmbackup.disk_choice import MEANINGS
 from vmbackup.errors import ConfigError
@@ -10,16 +10,20 @@ from vmbackup.restore.wishes import Wishes
 from vmbackup.xapi.surroundings import Storage, Surroundings
 
 
-def place(disk: ImageDisk, ova: Ova, pool: Surroundings, wishes: Wishes) -> Storage:
-    """Return the SR for a disk: that of the first mapping that fits it, else the one for all. Raises ConfigError."""
-    names = _names_of(disk, ova)
-    return find_storage(pool, next((new for old, new in wishes.map_sr if old in names), wishes.sr))
+def place(disk: ImageDisk, disks: Sequence[ImageDisk], ova: Ova, pool: Surroundings, wishes: Wishes) -> Storage:
+    """Return the SR for one of the disks, the first that is mapped to it, or else the one for all. Raises ConfigError.
+
+    A mapping of disks counts before one of an SR that they were on.
+    """
+    own = [new for old, new in wishes.map_sr if disk in _called(old, disks)]
+    of_sr = [new for old, new in wishes.map_sr if not _called(old, disks) and old in _sr_names(disk, ova)]
+    return find_storage(pool, next(iter([*own, *of_sr]), wishes.sr))
 
 
-def unplaced(disks: Iterable[ImageDisk], ova: Ova, wishes: Wishes) -> list[str]:
+def unplaced(disks: Sequence[ImageDisk], ova: Ova, wishes: Wishes) -> list[str]:
     """Return what the mappings name that no disk is called, and that none lies on."""
-    known = frozenset().union(*(_names_of(disk, ova) for disk in disks))
-    return [old for old, _ in wishes.map_sr if old not in known]
+    known = frozenset().union(*(_sr_names(disk, ova) for disk in disks))
+    return [old for old, _ in wishes.map_sr if old not in known and not _called(old, disks)]
 
 
 def old_sr(disk: ImageDisk, ova: Ova) -> str:
@@ -34,11 +38,15 @@ def _old_sr(disk: ImageDisk, ova: Ova) -> OvaObject | None:
     return next((found for found in ova.of_class("SR") if found.id == ref), None)
 
 
-def _names_of(disk: ImageDisk, ova: Ova) -> frozenset[str]:
-    """Return what a mapping may call a disk: each of its own names, and those of the SR that it was on."""
+def _called(wanted: str, disks: Sequence[ImageDisk]) -> list[ImageDisk]:
+    """Return the disks that are called so, by their devices, or else their positions, UUIDs or names."""
+    found = ([disk for disk in disks if wanted and wanted in meaning(disk)] for meaning in MEANINGS)
+    return next(filter(None, found), [])
+
+
+def _sr_names(disk: ImageDisk, ova: Ova) -> frozenset[str]:
     sr = _old_sr(disk, ova)
-    own = [name for meaning in MEANINGS for name in meaning(disk)]
-    return frozenset([*own, *((sr.text("uuid"), sr.text("name_label")) if sr else ())]) - {""}
+    return frozenset((sr.text("uuid"), sr.text("name_label")) if sr else ()) - {""}
 
 
 def find_storage(pool: Surroundings, wanted: str | None) -> Storage:
@@ -52,7 +60,7 @@ def find_storage(pool: Surroundings, wanted: str | None) -> Storage:
     if len(found) != 1:
         raise ConfigError(
             f"{len(found)} SRs of the pool are called {wanted!r}",
-            advice="Name it by its UUID."
+            advice=f"Name it by its UUID: {', '.join(one.sr.uuid for one in found)}."
             if found
             else f"There are {', '.join(sorted(repr(one.sr.name) for one in pool.storage if not one.library))}.",
         )

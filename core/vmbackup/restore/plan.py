@@ -16,7 +16,6 @@ from vmbackup.restore.wiring import interfaces, on, unwired, wire
 from vmbackup.restore.wishes import PlannedDisk, PlannedVIF, RestorePlan, Way, Wishes
 from vmbackup.results import Backup, Failure
 from vmbackup.xapi.surroundings import Neighbour, Network, Surroundings
-from vmbackup.xapi.wire import mapping
 
 T = TypeVar("T")
 Problems = list[ConfigError]
@@ -46,7 +45,7 @@ def plan_restore(
     way = _way(image, disks, wishes)
     host = _try(problems, lambda: find_host(pool, wishes.vm or "", disks)) if wishes.vm else None
     vifs = _wire(case, problems) if way != "disk" else ()
-    problems += _contradictions(image, wishes, way)
+    problems += _contradictions(image, wishes, way, host)
     name = wishes.name or (backup.manifest.vm.name if backup.manifest.vm else "")
     warnings: list[str] = []
     for storage, what, sure in crowded(disks):
@@ -112,8 +111,10 @@ def _place(case: _Case, problems: Problems) -> tuple[PlannedDisk, ...]:
         wanted = (chosen,) if chosen else ()
     for old in unplaced(wanted, case.ova, wishes):
         names = ", ".join(f"{disk.device or disk.position} on {old_sr(disk, case.ova)!r}" for disk in wanted)
-        problems.append(ConfigError(f"--map-sr: no disk and no SR of the backup is {old!r}", advice=f"It has {names}."))
-    placed = ((disk, _try(problems, partial(place, disk, case.ova, case.pool, wishes))) for disk in wanted)
+        problems.append(
+            ConfigError(f"--map-sr: no disk and no SR of the backup is {old!r}", advice=f"It has {names or 'none'}.")
+        )
+    placed = ((disk, _try(problems, partial(place, disk, wanted, case.ova, case.pool, wishes))) for disk in wanted)
     return tuple(PlannedDisk(disk, storage) for disk, storage in placed if storage)
 
 
@@ -129,7 +130,8 @@ def _wire(case: _Case, problems: Problems) -> tuple[PlannedVIF, ...]:
     if network := case.only:
         return tuple(on(network, vif, was, case.wishes) for vif, was in interfaces(case.ova))
     for old in unwired(case.ova, case.wishes):
-        names = ", ".join(repr(network.text("name_label")) for _, network in interfaces(case.ova))
+        networks = (repr(network.text("name_label")) for _, network in interfaces(case.ova))
+        names = ", ".join(dict.fromkeys(networks))
         problems.append(
             ConfigError(f"--map-network: the VM is on no network {old!r}", advice=f"It is on {names or 'none'}.")
         )
@@ -137,11 +139,13 @@ def _wire(case: _Case, problems: Problems) -> tuple[PlannedVIF, ...]:
     return tuple(vif for vif in found if vif)
 
 
-def _contradictions(image: Image, wishes: Wishes, way: Way) -> Iterator[ConfigError]:
+def _contradictions(image: Image, wishes: Wishes, way: Way, host: Neighbour | None) -> Iterator[ConfigError]:
     if way == "disk" and (wishes.name or wishes.tags or wishes.map_network or wishes.new_mac or wishes.preserve):
         yield ConfigError("a disk alone has no name, tag, network or MAC", advice="Leave --disk and --vm out.")
     if way == "disk" and wishes.start and not wishes.vm:
         yield ConfigError("a disk alone cannot be started", advice="Name the VM that gets it with --vm.")
+    if way == "disk" and wishes.start and host and host.power_state not in {"Halted", "Suspended"}:
+        yield ConfigError(f"the VM {host.name!r} is {host.power_state.lower()} already", advice="Leave --start out.")
     if way in {"disk", "disks"} and wishes.force and image.format == "xva":
         yield ConfigError(
             "--force sends a whole image as it is, and no single disks out of it",
@@ -165,7 +169,7 @@ def _clashes(ova: Ova, pool: Surroundings, wishes: Wishes, vifs: Sequence[Planne
     if not wishes.preserve:
         return
     for old in ova.of_class("VM"):
-        seed = mapping(old.record, "other_config").get("mac_seed", "")
+        seed = old.mapping("other_config").get("mac_seed", "")
         for vm in pool.neighbours:
             # A halted VM of the same UUID would be destroyed to make room (xapi: import.ml).
             if vm.uuid == old.text("uuid") or (seed and vm.mac_seed == seed):

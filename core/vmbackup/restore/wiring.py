@@ -20,7 +20,7 @@ def wire(vif: OvaObject, was: OvaObject, pool: Surroundings, wishes: Wishes) -> 
     """Plan one interface, whose network is on the other side by its name or its bridge. Raises ConfigError."""
     names = _names_of(was)
     new = next((new for old, new in wishes.map_network if old in names), None)
-    return on(_find(pool, new) if new is not None else _match(pool, was), vif, was, wishes)
+    return on(_find(pool, was, new) if new is not None else _match(pool, was), vif, was, wishes)
 
 
 def on(network: Network, vif: OvaObject, was: OvaObject, wishes: Wishes) -> PlannedVIF:
@@ -38,8 +38,8 @@ def _names_of(network: OvaObject) -> frozenset[str]:
     return frozenset(network.text(name) for name in ("name_label", "uuid", "bridge")) - {""}
 
 
-def _find(pool: Surroundings, wanted: str) -> Network:
-    return _only([network for network in pool.networks if wanted in {network.uuid, network.name}], wanted, pool)
+def _find(pool: Surroundings, was: OvaObject, wanted: str) -> Network:
+    return _only([network for network in pool.networks if wanted in {network.uuid, network.name}], wanted, was, pool)
 
 
 def _match(pool: Surroundings, was: OvaObject) -> Network:
@@ -48,19 +48,23 @@ def _match(pool: Surroundings, was: OvaObject) -> Network:
     named = [network for network in pool.networks if network.name == name]
     if len(named) > 1:
         named = [network for network in named if network.uuid == was.text("uuid")] or named
-    return _only(named or [network for network in pool.networks if bridge and network.bridge == bridge], name, pool)
+    return _only(
+        named or [network for network in pool.networks if bridge and network.bridge == bridge], name, was, pool
+    )
 
 
-def _only(found: list[Network], name: str, pool: Surroundings) -> Network:
+def _only(found: list[Network], name: str, was: OvaObject, pool: Surroundings) -> Network:
     if len(found) == 1:
         return found[0]
+    # An equals sign in the old name would be taken for the one behind it.
+    old = repr(was.text("uuid") if "=" in was.text("name_label") else was.text("name_label"))
     if found:
         uuids = ", ".join(network.uuid for network in found)
         raise ConfigError(
             f"{len(found)} networks of the pool are called {name!r}",
-            advice=f"Name one of {uuids}: --map-network {name!r}=UUID.",
+            advice=f"Name one of {uuids}: --map-network {old}=UUID.",
         )
     names = ", ".join(sorted(repr(network.name) for network in pool.networks))
     raise ConfigError(
-        f"the pool has no network {name!r}", advice=f"Name another, --map-network {name!r}=NAME, out of {names}."
+        f"the pool has no network {name!r}", advice=f"Name another, --map-network {old}=NAME, out of {names}."
     )
