@@ -12,12 +12,16 @@ from vmbackup.contracts import (
     Export,
     Leftover,
     Method,
+    Mirror,
     Notifier,
+    Original,
+    OriginalFile,
     Plugin,
     Reporter,
     Scratch,
     Stored,
     Target,
+    TargetOpener,
 )
 from vmbackup.errors import (
     BackupError,
@@ -53,7 +57,7 @@ from vmbackup.manifest import (
 )
 from vmbackup.markers import hookimpl
 from vmbackup.models import SR, VIF, VM, Disk, Pool
-from vmbackup.results import Backup, Covered, Failure, Outcome, Removal, Report, Run, VMResult, exit_code
+from vmbackup.results import Backup, Covered, Failure, Mirrored, Outcome, Removal, Report, Run, VMResult, exit_code
 from vmbackup.settings import NoSettings, Secret, Settings
 from vmbackup.version import __version__
 
@@ -85,9 +89,13 @@ __all__ = [
     "Leftover",
     "Manifest",
     "Method",
+    "Mirror",
+    "Mirrored",
     "NoSettings",
     "Notifier",
     "NotifyError",
+    "Original",
+    "OriginalFile",
     "Outcome",
     "PackedCheck",
     "PlanError",
@@ -111,6 +119,7 @@ __all__ = [
     "TargetError",
     "TargetLost",
     "TargetNotProven",
+    "TargetOpener",
     "VMFact",
     "VMResult",
     "Verified",

@@ -173,6 +173,14 @@ class PoolDatabase(Settings):
     keep: Keep | None = None
 
 
+class MirrorRules(Settings):
+    """What of a mirror's section is the core's own business."""
+
+    keep: Keep | None = Field(default=None, description="how many backups of each VM the mirror keeps; else all")
+    delete: bool = Field(default=False, description="whether what is gone from the targets goes from the mirror, too")
+    wait: bool = Field(default=True, description="whether what is to be compressed later is copied only then")
+
+
 class Rehearse(Settings):
     """How `vmbackup rehearse --job` rehearses the restore of this job's backups."""
 
@@ -193,6 +201,7 @@ class Job(Settings):
     """Which VMs, how, to which targets, kept how long, compressed, told to whom."""
 
     targets: tuple[Label, ...] = Field(min_length=1)
+    mirrors: tuple[Label, ...] = ()
     keep: Keep
     method: Label = "vm-export"
     compress: Compress | None = None
@@ -221,6 +230,7 @@ class Config(Settings):
     pool: PoolSection
     state: str | None = Field(default=None, description="the state folder, where the usual one will not do")
     targets: dict[Label, Section] = Field(default_factory=dict)
+    mirrors: dict[Label, Section] = Field(default_factory=dict)
     methods: dict[Label, Section] = Field(default_factory=dict)
     notifiers: dict[Label, Section] = Field(default_factory=dict)
     reporters: dict[Label, Section] = Field(default_factory=dict)

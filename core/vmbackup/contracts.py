@@ -7,10 +7,12 @@ the report under its label; retry, throttling and dry run are the core's busines
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Generic, Protocol, Self, TypeVar
+from typing import ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar
 
 from typing_extensions import Buffer
 
@@ -112,6 +114,10 @@ class Target(Plugin[S_co]):
     def free(self) -> int | None:
         """Bytes that may still be stored, or None where nobody knows."""
 
+    def path(self, key: str) -> Path | None:  # noqa: ARG002 - there is none on most targets
+        """Where other programs of this machine find the file under `key` while this is entered; None if nowhere."""
+        return None
+
     @abstractmethod
     def leftovers(self) -> Iterator[Leftover]:
         """Files that a dead process left unfinished; those that a living one is writing may be among them."""
@@ -204,6 +210,83 @@ class Compressor(Plugin[S_co]):
     @abstractmethod
     def decompress(self, chunks: Iterable[Buffer]) -> Iterator[Buffer]:
         """What was compressed, whatever the settings were then. Raises ImageError for a damaged or short stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalFile:
+    """One file of a backup: its name below the backup's folder, its size in bytes, and its SHA-256 in hex."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+class Original(Protocol):
+    """A backup as it lies on its target, for a mirror to copy: `files` in the order in which they are to be copied.
+
+    The manifest is the last of them: where it is, the backup is whole. `folder` is the key above the files.
+    """
+
+    folder: str
+    files: tuple[OriginalFile, ...]
+
+    def fetch(self, file: OriginalFile, offset: int = 0) -> Iterator[bytes]:
+        """The bytes of a file from `offset` on.
+
+        Read from its beginning it has proven at its end to be what was backed up; else it raises ImageError, and
+        TargetError where it cannot be read.
+        """
+
+    def path(self, file: OriginalFile) -> Path | None:
+        """Where another program finds the file, proven to be what was backed up; None where only `fetch` does.
+
+        Raises as `fetch` does.
+        """
+
+    def moved(self) -> None:
+        """Tell that the copy goes on. `fetch` does so by itself; who is silent for long is given up."""
+
+
+# Gives a target of the configuration by its label, entered and proven, until the end of a `with`.
+TargetOpener: TypeAlias = Callable[[str], AbstractContextManager[Target[Settings]]]
+
+
+class Mirror(Plugin[S_co]):
+    """Keeps copies of backups somewhere else. One thread uses it: entered before the first use, left after the last.
+
+    It raises TargetError (or one of its kinds) for whatever goes wrong outside of it. When to copy, what to remove and
+    whether to try again is the core's business.
+    """
+
+    kind = "mirror"
+
+    def meet(self, opened: TargetOpener) -> None:
+        """Be given, before anything else, the way to the configuration's targets by label, entered and proven."""
+
+    def __enter__(self) -> Self:
+        """Make the place reachable."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        """Undo what entering did."""
+
+    @abstractmethod
+    def holds(self) -> Iterator[str]:
+        """The folders of the backups that lie there whole: those with a manifest. A listing that fails raises."""
+
+    @abstractmethod
+    def copy(self, original: Original) -> None:
+        """Copy the files in their order, each one proven there to have its size and SHA-256 before the next.
+
+        What is there already and whole need not be sent again; what a copy that was cut short has left is completed or
+        replaced. Returns only when the whole backup is there; raises otherwise, with no manifest there.
+        """
+
+    @abstractmethod
+    def remove(self, folder: str) -> None:
+        """Remove a backup, its manifests first; nothing there is no error, and what is not a backup's file stays."""
 
 
 class Reporter(Plugin[S_co]):

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
+from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self, TypeVar
 
@@ -146,6 +147,9 @@ class _Pulsing(Target[Settings]):
 
     def free(self) -> int | None:
         return self._then_beat(self._target.free())
+
+    def path(self, key: str) -> Path | None:
+        return self._target.path(key)
 
     def leftovers(self) -> Iterator[Leftover]:
         return self._beating(self._target.leftovers())

@@ -16,13 +16,21 @@ from pydantic import ValidationError
 
 from vmbackup import hookspecs
 from vmbackup.config_file import ConfigProblem, problems_of
-from vmbackup.contracts import Compressor, Method, Notifier, Plugin, Reporter, Target
+from vmbackup.contracts import Compressor, Method, Mirror, Notifier, Plugin, Reporter, Target
 from vmbackup.errors import PluginError
 from vmbackup.settings import Settings
 
 GROUP = "vmbackup"
-KINDS: tuple[type[Plugin[Settings]], ...] = (Method, Target, Compressor, Reporter, Notifier)
-P = TypeVar("P", Target[Settings], Method[Settings], Compressor[Settings], Reporter[Settings], Notifier[Settings])
+KINDS: tuple[type[Plugin[Settings]], ...] = (Method, Target, Compressor, Mirror, Reporter, Notifier)
+P = TypeVar(
+    "P",
+    Target[Settings],
+    Method[Settings],
+    Compressor[Settings],
+    Mirror[Settings],
+    Reporter[Settings],
+    Notifier[Settings],
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,10 @@ class Registry:
     def compressor(self, name: str, section: Mapping[str, object], at: tuple[str, ...] = ()) -> Compressor[Settings]:
         """Make a compressor from its name and the settings that stand at `at`."""
         return self._make(Compressor, name, {**section, "type": name}, at)
+
+    def mirror(self, label: str, section: Mapping[str, object]) -> Mirror[Settings]:
+        """Make the mirror of `[mirrors.LABEL]`."""
+        return self._make(Mirror, label, section, ("mirrors", label))
 
     def notifier(self, label: str, section: Mapping[str, object]) -> Notifier[Settings]:
         """Make the notifier of `[notifiers.LABEL]`."""

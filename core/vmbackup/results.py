@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from vmbackup.errors import VmbackupError
 from vmbackup.manifest import LEVELS, Level, Manifest, Rehearsed, Verified
@@ -138,6 +139,21 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True)
+class Mirrored:
+    """A backup that was copied to a mirror or removed from it, or was to be. `size` in bytes; `seconds` it took.
+
+    `folder` is "" for what concerns the mirror as a whole, such as that it cannot be reached.
+    """
+
+    mirror: str
+    folder: str
+    did: Literal["copied", "removed", "reached"]
+    size: int = 0
+    seconds: float = 0.0
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Covered:
     """A VM of the inventory and the job that takes it, or none."""
 
@@ -162,6 +178,7 @@ class Report:
     removals: tuple[Removal, ...] = ()
     inventory: tuple[Covered, ...] = ()
     rehearsals: tuple[Rehearsed, ...] = ()
+    mirrored: tuple[Mirrored, ...] = ()
     interrupted: int | None = None
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -177,9 +194,10 @@ class Report:
 
     @property
     def all_warnings(self) -> tuple[Failure, ...]:
-        """The warnings of the run and of its VMs, and the removals that failed."""
+        """The warnings of the run and of its VMs, and what failed of the removals and on the mirrors."""
         of_vms = tuple(warning for result in self.results for warning in result.warnings)
-        return self.warnings + of_vms + tuple(removal.failure for removal in self.removals if removal.failure)
+        others = [*(one.failure for one in self.removals), *(one.failure for one in self.mirrored)]
+        return self.warnings + of_vms + tuple(failure for failure in others if failure)
 
 
 def exit_code(report: Report, *, strict: bool = False) -> int:

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -14,13 +14,14 @@ from vmbackup.journal import Journal
 from vmbackup.lane import Lane
 from vmbackup.listeners import Listeners
 from vmbackup.manifest import Rehearsed
+from vmbackup.mirroring import Courier, Lying
 from vmbackup.models import Pool
 from vmbackup.plan import Plan, Task, make_plan
 from vmbackup.pool_database import dump_pool_database
 from vmbackup.prune import prune
 from vmbackup.records import store_record
 from vmbackup.repository import Repository
-from vmbackup.results import PREPARE, Backup, Failure, Outcome, Removal, Report, Run, VMResult
+from vmbackup.results import PREPARE, Backup, Failure, Mirrored, Outcome, Removal, Report, Run, VMResult
 from vmbackup.retry import may_pass
 from vmbackup.site import JobParts, Site
 from vmbackup.state import State
@@ -48,6 +49,7 @@ class Progress:
         self.removals: list[Removal] = []
         self.dumps: list[Backup] = []
         self.rehearsals: list[Rehearsed] = []
+        self.mirrored: list[Mirrored] = []
         self.interrupted: int | None = None
 
     def report(self) -> Report:
@@ -62,6 +64,7 @@ class Progress:
             removals=tuple(self.removals),
             inventory=self.plan.inventory if self.plan else (),
             rehearsals=tuple(self.rehearsals),
+            mirrored=tuple(self.mirrored),
             interrupted=self.interrupted,
             versions={"vmbackup": __version__, "xapi": self.run.pool.version},
         )
@@ -136,14 +139,19 @@ def _run(site: Site, state: State, listeners: Listeners, watcher: Watcher, progr
             progress.warnings += [Failure("plan", "Note", note) for note in plan.notes]
             watcher.planned(plan)
             listeners.run_started(run)
+            couriers = [Courier(mirror, rules, parts.job.stall) for mirror, rules in parts.mirrors]
             try:
                 for task in plan.tasks:
                     _back_up(bench, task, progress)
+                    _hand_over(bench, couriers, progress.results[-1])
                 _dump(bench, progress)
                 _prune(bench, plan, progress)
+                _catch_up(bench, couriers, progress)
                 if parts.job.rehearse:
                     _recall(bench, plan, progress)
             finally:
+                for courier in couriers:
+                    courier.dismiss()
                 _clean_up_again(bench, progress)
 
 
@@ -178,6 +186,38 @@ def _back_up(bench: Bench, task: Task, progress: Progress) -> None:
     bench.listeners.vm_finished(bench.run, result)
     if backup.interrupted:
         raise backup.interrupted
+
+
+def _hand_over(bench: Bench, couriers: Sequence[Courier], result: VMResult) -> None:
+    """Let the mirrors have what is proven; what the snapshot held up is gone."""
+    repositories = {lane.label: lane.repository for lane in bench.lanes}
+    made = [outcome.backup for outcome in result.outcomes if outcome.backup]
+    for courier in couriers:
+        courier.bring((backup, repositories[backup.target]) for backup in made[:1])
+
+
+def _catch_up(bench: Bench, couriers: Sequence[Courier], progress: Progress) -> None:
+    """Let the mirrors have what they still lack of this job, and follow the targets; then wait for them."""
+    if not couriers:
+        return
+    lying: list[Lying] = []
+    there: set[str] | None = set()
+    for lane in bench.lanes:
+        try:
+            found = lane.do(lambda repository: repository.backups())
+        except VmbackupError as error:
+            progress.warnings.append(Failure.of("mirror", error))
+            there = None
+            continue
+        lying += [(backup, lane.repository) for backup in found if backup.manifest.job == progress.run.job]
+        there = there | {backup.folder for backup in found} if there is not None else None
+    if len(bench.lanes) < len(progress.lanes):
+        there = None  # a target that is away tells nothing of what has vanished from it
+    for courier in couriers:
+        courier.bring(lying)
+        courier.clear(there)
+    for courier in couriers:
+        progress.mirrored += courier.finish()
 
 
 def _dump(bench: Bench, progress: Progress) -> None:

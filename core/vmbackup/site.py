@@ -1,15 +1,18 @@
 """One configuration with the plugins that it names: everything that a command needs, made and checked in one go."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import ValidationError
+
 from vmbackup.bench import Packing
-from vmbackup.config import Config, Job, Section
-from vmbackup.config_file import ConfigFile, ConfigProblem, secret_shown
-from vmbackup.contracts import Method, Notifier, Plugin, Reporter
+from vmbackup.config import Config, Job, MirrorRules, Section
+from vmbackup.config_file import ConfigFile, ConfigProblem, problems_of, secret_shown
+from vmbackup.contracts import Method, Mirror, Notifier, Plugin, Reporter, Target
 from vmbackup.errors import ConfigError
 from vmbackup.manifest import Later
 from vmbackup.registry import Registry, SectionError
@@ -31,6 +34,7 @@ class JobParts:
     methods: dict[str, Method[Settings]]
     repositories: tuple[Repository, ...]
     packing: Packing
+    mirrors: tuple[tuple[Mirror[Settings], MirrorRules], ...]
     reporters: tuple[Reporter[Settings], ...]
     notifiers: tuple[Notifier[Settings], ...]
 
@@ -90,11 +94,12 @@ class Site:
         repositories = collect.each(
             "targets", "target", job.targets, config.targets, lambda label, _: self._repository(label)
         )
+        mirrors = collect.each("mirrors", "mirror", job.mirrors, config.mirrors, lambda label, _: self._mirror(label))
         packing = collect.make(partial(self._packing, name, job))
         reporters = collect.each("report", "reporter", job.report, config.reporters, registry.reporter)
         notifiers = collect.each("notify", "notifier", job.notify, config.notifiers, registry.notifier)
         self.file.refuse(collect.problems)
-        for plugin in (*filter(None, methods.values()), *reporters, *notifiers):
+        for plugin in (*filter(None, methods.values()), *reporters, *notifiers, *(mirror for mirror, _ in mirrors)):
             self._keep_secrets(plugin)
         return JobParts(
             name=name,
@@ -102,6 +107,7 @@ class Site:
             methods={label: method for label, method in methods.items() if method},
             repositories=tuple(repositories),
             packing=packing or Packing(),
+            mirrors=tuple(mirrors),
             reporters=tuple(reporters),
             notifiers=tuple(notifiers),
         )
@@ -112,6 +118,37 @@ class Site:
         target = self.registry.target(label, section)
         self._keep_secrets(target)
         return Repository(target, str(identity))
+
+    def mirror(self, label: str) -> tuple[Mirror[Settings], MirrorRules]:
+        """Return a mirror and the core's rules for it. Raises ConfigError."""
+        if label not in self.config.mirrors:
+            raise ConfigError(f"{self.file.path}: {_unknown('mirror', label, self.config.mirrors)}")
+        try:
+            mirror, rules = self._mirror(label)
+        except SectionError as error:
+            self.file.refuse(error.problems)
+            raise
+        self._keep_secrets(mirror)
+        return mirror, rules
+
+    def _mirror(self, label: str) -> tuple[Mirror[Settings], MirrorRules]:
+        section = dict(self.config.mirrors[label])
+        own = {key: section.pop(key) for key in [*MirrorRules.model_fields] if key in section}
+        try:
+            rules = MirrorRules.model_validate(own)
+        except ValidationError as error:
+            raise SectionError(problems_of(error, MirrorRules, ("mirrors", label))) from None
+        mirror = self.registry.mirror(label, section)
+        mirror.meet(self._opened)
+        return mirror, rules
+
+    @contextmanager
+    def _opened(self, label: str) -> Iterator[Target[Settings]]:
+        """Enter a target of the configuration, and prove that it is the one that is meant."""
+        repository = self.repository(label)
+        with repository.target:
+            repository.prove()
+            yield repository.target
 
     def _packing(self, name: str, job: Job) -> Packing:
         at = ("jobs", name, "compress")

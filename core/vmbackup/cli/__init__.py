@@ -12,6 +12,7 @@ from vmbackup.cli import (
     demo,
     extract,
     listing,
+    mirror,
     plugins,
     preview,
     rehearse,
@@ -48,6 +49,7 @@ app.command("show")(listing.show)
 app.command("verify")(verify.verify_backups)
 app.command("check")(check.check)
 app.command("compress")(compress.compress_backups)
+app.command("mirror")(mirror.mirror_backups)
 app.command("extract")(extract.extract_disk)
 app.command("restore")(restore.restore_backup)
 app.command("rehearse")(rehearse.rehearse)

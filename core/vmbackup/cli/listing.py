@@ -1,12 +1,13 @@
 """`vmbackup list` and `vmbackup show`: the backups that there are, from the targets alone."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from vmbackup.cli.known import known
+from vmbackup.cli.mirror import held
 from vmbackup.cli.options import ConfigOption, JsonOption, TargetOption, open_site
 from vmbackup.cli.output import age, console, duration, moment, name, print_json, size, table
 from vmbackup.errors import TargetNotProven
@@ -14,14 +15,21 @@ from vmbackup.manifest import Rehearsed, Verified
 from vmbackup.results import Backup
 
 
-def list_backups(config: ConfigOption = None, target: TargetOption = None, as_json: JsonOption = False) -> int:
+def list_backups(
+    mirrors: Annotated[bool, typer.Option("--mirrors", help="Show which mirrors hold each backup, too.")] = False,
+    config: ConfigOption = None,
+    target: TargetOption = None,
+    as_json: JsonOption = False,
+) -> int:
     """List the backups on the targets, oldest first. Needs no pool. Exits 10 if a target is not there."""
-    there = known(open_site(config), target)
+    site = open_site(config)
+    there = known(site, target)
+    lie = held(site) if mirrors else {}
     code = TargetNotProven.exit_code if there.away else 0
     if as_json:
         print_json(
             {
-                "backups": [_facts(backup) for backup in there.backups],
+                "backups": [{**_facts(backup), **_copies(backup, lie)} for backup in there.backups],
                 "broken": [
                     {"target": label, "folder": found.folder, "reason": found.reason} for label, found in there.broken
                 ],
@@ -31,7 +39,7 @@ def list_backups(config: ConfigOption = None, target: TargetOption = None, as_js
         return code
     out = console()
     if there.backups:
-        out.print(_table(there.backups))
+        out.print(_table(there.backups, lie))
     elif not there.away:
         out.print("There are no backups yet.")
     for label, found in there.broken:
@@ -120,15 +128,20 @@ def _standing(backup: Backup, now: datetime) -> str:
     return age(whole.moment, now) if whole else "never"
 
 
-def _table(backups: Iterable[Backup]) -> object:
+def _copies(backup: Backup, lie: Mapping[str, Collection[str]]) -> dict[str, object]:
+    return {"mirrors": [label for label, folders in lie.items() if backup.folder in folders]} if lie else {}
+
+
+def _table(backups: Iterable[Backup], lie: Mapping[str, Collection[str]]) -> object:
     now = datetime.now(UTC)
-    shown = table("backup", "snapshot", "method", "job", "size", "verified", right=("size",))
+    columns = ("backup", "snapshot", "method", "job", "size", "verified", *(["mirrors"] if lie else []))
+    shown = table(*columns, right=("size",))
     for backup in backups:
         manifest = backup.manifest
         when = moment(manifest.snapshot_time)
-        shown.add_row(
-            name(backup.address), when, manifest.method, manifest.job, size(backup.size), _standing(backup, now)
-        )
+        row = [name(backup.address), when, manifest.method, manifest.job, size(backup.size), _standing(backup, now)]
+        on = ", ".join(label for label, folders in lie.items() if backup.folder in folders)
+        shown.add_row(*row, *([name(on) or "none"] if lie else []))
     return shown
 
 

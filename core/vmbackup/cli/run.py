@@ -57,6 +57,8 @@ def summary(report: Report, out: Console) -> None:
     for warning in report.all_warnings:
         out.print(f"[yellow]warning[/] {name(warning.step)}: {name(warning.message)}", soft_wrap=True)
     removed = sum(removal.failure is None for removal in report.removals)
+    copied = sum(one.did == "copied" and one.failure is None for one in report.mirrored)
+    copies = f" {copied} copies on mirrors," if report.mirrored else ""
     seconds = (report.finished - report.run.started).total_seconds()
     word = "[green]all good[/]"
     if report.interrupted or report.failed:
@@ -65,7 +67,7 @@ def summary(report: Report, out: Console) -> None:
     some = f" {partly} on some targets only," if partly else ""
     out.print(
         f"{word}: {report.succeeded} good,{some} {report.failed - partly} failed, {len(report.all_warnings)} warnings,"
-        f" {removed} old backups removed, {duration(seconds)}",
+        f"{copies} {removed} old backups removed, {duration(seconds)}",
         soft_wrap=True,
     )
 
