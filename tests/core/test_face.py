@@ -79,7 +79,7 @@ def test_the_names_are_in_the_order_of_a_style_guide() -> None:
 
 def test_every_kind_of_plugin_is_there() -> None:
     kinds = {value.kind for value in EXPORTED.values() if hasattr(value, "kind")}
-    assert kinds == {"method", "target", "compressor", "reporter", "notifier"}
+    assert kinds == {"method", "target", "compressor", "mirror", "reporter", "notifier"}
 
 
 def test_all_that_a_plugin_is_given_or_gives_can_be_named() -> None:
