@@ -5,7 +5,7 @@ DIR ?=
 # Many tests wait more than they compute.
 WORKERS ?= 4
 
-.PHONY: demo test kerberos check integration bench bench-targets bench-verify clean
+.PHONY: demo test kerberos check integration bench bench-targets bench-verify bench-compress clean
 
 demo: .venv/installed
 	$(BIN)/vmbackup demo $(if $(DIR),--dir $(DIR))
@@ -45,6 +45,9 @@ bench-targets: .venv/installed
 
 bench-verify: .venv/installed
 	PYTHONPATH=. $(BIN)/python benchmarks/bench_verify.py
+
+bench-compress: .venv/installed
+	PYTHONPATH=. $(BIN)/python benchmarks/bench_compress.py
 
 clean:
 	rm -rf .venv dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

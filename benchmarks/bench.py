@@ -11,14 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import XenAPI
+from benchmarks.pools import pool_in_its_own_process
 from tests.integration.world import World, command, job
 
-from vmbackup.simulator import DiskSpec, Simulator
+from vmbackup.simulator import DiskSpec
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -56,37 +55,6 @@ def download(world: World, vm: str, out: Path) -> float:
     return seconds
 
 
-@contextmanager
-def pool_in_its_own_process(folder: Path, size: int, fill: float) -> Iterator[World]:
-    """Fill a pool with one halted VM, and serve it from another process."""
-    simulator = Simulator(folder / "pool")
-    simulator.add_vm("big", [DiskSpec(size, seed=1, fill=fill)], power_state="Halted")
-    simulator.stop()
-    process = subprocess.Popen(
-        command("simulate", "--data", str(folder / "pool"), "--listen", "127.0.0.1:0"),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    simulator_url = next(word for word in process.stdout.readline().split() if word.startswith("https://")).rstrip(",")
-    world = World(folder, _Served(simulator, simulator_url))  # type: ignore[arg-type]
-    try:
-        yield world
-    finally:
-        process.terminate()
-        process.wait()
-
-
-class _Served:
-    """What a World needs to know of a pool that another process serves."""
-
-    def __init__(self, simulator: Simulator, url: str) -> None:
-        self.url = url
-        self.fingerprint = simulator.fingerprint
-        self.username = simulator.username
-        self.password = simulator.password
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -98,7 +66,8 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory(dir=arguments.dir) as name:
         folder = Path(name)
-        with pool_in_its_own_process(folder, arguments.size * MIB, 1.0) as world:
+        with pool_in_its_own_process(folder, DiskSpec(arguments.size * MIB, seed=1, fill=1.0)) as pool:
+            world = pool.world
             world.configure(job("big", keep=1))
             world.init_target()
             for way, more in WAYS.items():
@@ -110,7 +79,8 @@ def main() -> None:
                 rows.append((way, rate, ratio, cpu, max(peak for *_, peak in pairs)))
     with tempfile.TemporaryDirectory(dir=arguments.dir) as name:
         folder = Path(name)
-        with pool_in_its_own_process(folder, arguments.virtual * GIB, 0.02) as world:
+        with pool_in_its_own_process(folder, DiskSpec(arguments.virtual * GIB, seed=1, fill=0.02)) as pool:
+            world = pool.world
             world.configure(job("big", keep=1))
             world.init_target()
             _, cpu, peak = run_once(world)

@@ -81,14 +81,15 @@ def fight(contest: Contest, rounds: int) -> Result:
 
 def _take(contest: Contest, turn: Callable[[], object]) -> Taken:
     os.sync()
-    before, started = _processor(), time.monotonic()
+    before, started = processor(), time.monotonic()
     turn()
-    taken = Taken(time.monotonic() - started, _processor() - before)
+    taken = Taken(time.monotonic() - started, processor() - before)
     contest.clean()
     return taken
 
 
-def _processor() -> float:
+def processor() -> float:
+    """Return the seconds of processor time that this process and its children have taken so far."""
     used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
