@@ -6,6 +6,7 @@ import xxhash
 import zstandard
 from tests.plugins.compressors.streams import MIB, cut
 
+from vmbackup.conformance.content import noise
 from vmbackup.conformance.packing import content
 from vmbackup_compressors.zstd.packing import FRAME, pack
 
@@ -60,6 +61,17 @@ def test_frames_of_zeros_are_the_same_and_small() -> None:
     assert len(set(table)) == 1
     assert table[0][0] < 2048
     assert zstandard.ZstdDecompressor().decompress(file[: table[0][0]]) == bytes(FRAME)
+
+
+def test_a_piece_is_never_overwritten_while_somebody_holds_it() -> None:
+    data = noise(FRAME)
+    frames = [data[number:] + data[:number] for number in range(8)]
+    kept = [(piece, bytes(piece)) for piece in pack(frames, level=1, threads=3, long=False)]
+    assert all(memoryview(piece) == then for piece, then in kept)
+    file, start = b"".join(piece for piece, _ in kept), 0
+    for (size, _, _), frame in zip(entries(file), frames, strict=True):
+        assert zstandard.ZstdDecompressor().decompress(file[start : start + size]) == frame
+        start += size
 
 
 def test_pieces_are_of_a_mib_at_most() -> None:
