@@ -1,5 +1,6 @@
 import struct
 import subprocess
+import sysconfig
 from pathlib import Path
 
 import xxhash
@@ -72,6 +73,18 @@ def test_a_piece_is_never_overwritten_while_somebody_holds_it() -> None:
     for (size, _, _), frame in zip(entries(file), frames, strict=True):
         assert zstandard.ZstdDecompressor().decompress(file[start : start + size]) == frame
         start += size
+
+
+def test_level_3_packs_as_small_as_the_program_does(tmp_path: Path) -> None:
+    sources = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
+    data = b"".join(source.read_bytes() for source in sources)
+    (tmp_path / "image").write_bytes(data)
+    subprocess.run(["zstd", "-q", "-3", "image"], cwd=tmp_path, check=True)
+    ours = {
+        level: sum(memoryview(piece).nbytes for piece in pack([data], level=level, threads=2, long=False))
+        for level in (1, 3)
+    }
+    assert ours[3] < 1.02 * (tmp_path / "image.zst").stat().st_size < ours[1]
 
 
 def test_pieces_are_of_a_mib_at_most() -> None:
