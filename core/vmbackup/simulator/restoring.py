@@ -40,6 +40,7 @@ _NOWHERE = [
     "metrics",
     "guest_metrics",
 ]
+_TASK = "import_task"  # the key in the other_config of a VM, and of a network that is made, for the import's task
 _OF_A_DRIVE = [
     "device",
     "userdevice",
@@ -154,6 +155,7 @@ class Restorer:
         if not self.restore:
             fields["uuid"] = ""
             fields["other_config"] = macs.seeded(record["other_config"])
+        fields["other_config"] = {**fields["other_config"], _TASK: self.task}
         vm = pool.db.create("VM", fields)
         self._undo.append(lambda: remove_vm(pool, vm))
         return vm
@@ -220,6 +222,7 @@ class Restorer:
         found = db.find("network", name_label=record["name_label"]) or db.find("network", bridge=record["bridge"])
         if found:
             return found[0]
-        network = db.create("network", {"name_label": record["name_label"], "bridge": record["bridge"]})
+        fields = {"name_label": record["name_label"], "bridge": record["bridge"], "other_config": {_TASK: self.task}}
+        network = db.create("network", fields)
         self._undo.append(lambda: db.delete("network", network))
         return network

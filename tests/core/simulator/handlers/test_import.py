@@ -91,7 +91,7 @@ def test_a_full_restore_keeps_uuid_and_macs_and_takes_the_place_of_a_halted_vm(
     new = made(upload(xapi, image, restore="true"))
     record = xapi("VM.get_record", new)
     assert (record["uuid"], [xapi("VIF.get_MAC", vif) for vif in record["VIFs"]]) == (old["uuid"], macs)
-    assert record["other_config"] == old["other_config"]
+    assert {**record["other_config"], "import_task": ""} == {**old["other_config"], "import_task": ""}
     assert vm not in sim.records("VM")
     assert {disk["ref"] for disk in disks} <= sim.records("VDI").keys()
     xapi.start(new)
@@ -253,6 +253,24 @@ def test_a_missing_network_is_made_again(sim: Simulator, xapi: Client, vm: str, 
     new = made(upload(xapi, image))
     found = xapi("network.get_record", xapi("VIF.get_network", xapi("VM.get_VIFs", new)[0]))
     assert (found["name_label"], found["bridge"]) == ("Pool-wide network associated with eth0", "xenbr0")
+
+
+def test_what_an_import_makes_bears_its_task(sim: Simulator, xapi: Client, vm: str, image: bytes) -> None:
+    network = xapi("VIF.get_network", xapi("VM.get_VIFs", vm)[0])
+    new = []
+    for name in ("renamed", "Pool-wide network associated with eth0"):
+        xapi("network.set_name_label", network, name)
+        with sim.editing() as pool:
+            pool.db.set("network", network, bridge="xenbr9")
+        task = xapi.task()
+        xapi.put("/import", image, session_id=xapi.session, task_id=task)
+        new.append(made(xapi.wait(task)))
+        assert xapi("VM.get_other_config", new[-1])["import_task"] == task
+    strays = [xapi("VIF.get_network", xapi("VM.get_VIFs", one)[0]) for one in new]
+    assert (
+        xapi("network.get_other_config", strays[0])["import_task"] == xapi("VM.get_other_config", new[0])["import_task"]
+    )
+    assert "import_task" not in xapi("network.get_other_config", network), "one that was found bears none"
 
 
 def test_an_import_can_be_cut_or_fail_late(sim: Simulator, xapi: Client, image: bytes) -> None:
