@@ -18,7 +18,10 @@ BEGINS = {
     "snapshot": ("http.client.send", "VM.add_to_blocked_operations"),
     "publish": ("os.link", "image.xva"),
     "delete": ("os.link", "trash.json"),
+    "restore": ("http.client.send", "task.create"),
+    "restore of disks": ("http.client.send", "VDI.create"),
 }
+# A phase without an end goes on to that of the process.
 ENDS = {
     "snapshot": ("http.client.send", "GET /export?"),
     "publish": ("os.remove", "manifest.json"),
@@ -49,7 +52,7 @@ def look(event: str, arguments: tuple[object, ...]) -> None:
                 threading.Timer(0.002, os.kill, (os.getpid(), signal.SIGKILL)).start()
             else:
                 os.kill(os.getpid(), signal.SIGKILL)
-        end, word = ENDS[PHASE]
+        end, word = ENDS.get(PHASE, ("", ""))
         if event == end and word in text:
             within = False
 

@@ -9,8 +9,8 @@ import pytest
 from tests.integration.world import MIB, World, job, json_of, stranger
 
 from vmbackup.results import exit_code
-from vmbackup.simulator import DiskSpec, Simulator
-from vmbackup.simulator.faults import Cut, TaskFails
+from vmbackup.simulator import CallFails, CallHook, DiskSpec, Simulator
+from vmbackup.simulator.faults import Cut, TaskFails, TaskGone
 
 ROOT = Path(__file__).parents[2]
 OLD = "Pool-wide network associated with eth0"
@@ -208,7 +208,14 @@ def test_one_disk_comes_back_alone_or_for_a_vm(site: World, more: str) -> None:
     assert (again.returncode, f"at position {position} already" in again.stderr) == (2, True)
 
 
-@pytest.mark.parametrize("fault", [lambda path: Cut(path=path, after=1_000_000), lambda path: TaskFails(path=path)])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda path: Cut(path=path, after=1_000_000),
+        lambda path: TaskFails(path=path),
+        lambda path: TaskGone(path=path),
+    ],
+)
 @pytest.mark.parametrize(
     ("path", "more"),
     [
@@ -219,7 +226,7 @@ def test_one_disk_comes_back_alone_or_for_a_vm(site: World, more: str) -> None:
     ],
 )
 def test_what_fails_leaves_nothing(
-    elsewhere: World, path: str, more: tuple[str, ...], fault: Callable[[str], Cut | TaskFails]
+    elsewhere: World, path: str, more: tuple[str, ...], fault: Callable[[str], Cut | TaskFails | TaskGone]
 ) -> None:
     elsewhere.pool.add_sr("fast")
     before = elsewhere.records(), elsewhere.pool.records("network")
@@ -235,6 +242,31 @@ def test_what_fails_leaves_nothing(
         {ref: {**network, "VIFs": []} for ref, network in before[1].items()},
     )
     assert elsewhere.journals() == []
+
+
+def test_a_network_that_somebody_makes_meanwhile_stays(elsewhere: World) -> None:
+    """What an import has made is known by its task: not by names, which anybody may give."""
+    fields = {"name_label": OLD, "name_description": "mine", "MTU": "1500", "other_config": {}}
+    with stranger(elsewhere) as session:
+        make = CallHook(method="VM.set_name_label", run=lambda: session.xenapi.network.create(fields))
+        elsewhere.pool.faults.add(make)
+        done = elsewhere.cli("restore", "web 01@latest", "--map-network", f"{OLD}=LAN")
+    assert done.returncode == 0, done.stderr
+    named = [network for network in elsewhere.pool.records("network").values() if network["name_label"] == OLD]
+    assert [network["name_description"] for network in named] == ["mine"]
+
+
+@pytest.mark.parametrize("method", ["VM.add_to_other_config", "VDI.add_to_other_config", "VM.get_all_records"])
+def test_a_mark_that_cannot_be_put_on_is_not_left_on_later(site: World, method: str) -> None:
+    back_up(site)
+    site.cli("restore", "web 01@latest", "--plan")
+    before = len(site.pool.records("VM"))
+    nth = 2 if method == "VM.get_all_records" else 1  # the plan reads them first
+    site.pool.faults.add(CallFails(method=method, nth=nth, code="HOST_STILL_BOOTING"))
+    done = site.cli("restore", "web 01@latest", "--as", "back")
+    assert done.returncode == 0, done.stderr
+    assert len(site.pool.records("VM")) == before + 1
+    expect_no_marks(site)
 
 
 def test_damage_is_found_before_the_first_byte_of_a_single_disk(site: World) -> None:

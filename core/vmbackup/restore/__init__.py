@@ -4,18 +4,16 @@ A restore depends on the manifest alone, never on today's configuration of jobs.
 mark until it is whole, and is gone again if it fails; a restored VM bears no mark of ours.
 """
 
-from vmbackup.errors import BackupError, PoolError, RestoreError
+from vmbackup.errors import PoolError, RestoreError, VmbackupError
 from vmbackup.images import read_ova
-from vmbackup.journal import Intent
 from vmbackup.restore.bringing import bring_in, dress, intend, prove
 from vmbackup.restore.ends import Destination, Restored, Source
 from vmbackup.restore.plan import plan_restore, refuse
 from vmbackup.restore.wishes import PlannedDisk, PlannedVIF, RestorePlan, Wishes
 from vmbackup.xapi.inventory import read_vm, tables_of
-from vmbackup.xapi.marks import RESTORING, remove_marks
 from vmbackup.xapi.session import Session
 from vmbackup.xapi.surroundings import Network, read_surroundings
-from vmbackup.xapi.unmake import remove_strays, unmake
+from vmbackup.xapi.unmake import unmake
 from vmbackup.xapi.wire import text
 
 __all__ = [
@@ -55,23 +53,21 @@ def restore(source: Source, destination: Destination, plan: RestorePlan) -> Rest
     used = prove(source, plan)
     session, journal = destination.session, destination.journal
     intent = intend(destination)
-    trouble: BackupError | None = None
+    trouble: VmbackupError | None = None
     try:
         brought = bring_in(source, destination, plan, used, intent)
         if plan.way != "disk":
-            trouble = _dress(destination, plan, intent, brought.vm)
+            trouble = _dress(destination, plan, brought.vm)
     except BaseException:
         unmake(session, journal, [intent])
         raise
-    # Before the marks go: a death between the two of them would have the next run destroy half of it.
-    journal.close(intent)
-    for ref in brought.vdis:
-        session.call("VDI.remove_from_other_config", ref, RESTORING)
+    # From this line on a death has the next run take the marks away, and not what bears them.
+    journal.learn(intent, whole="yes")
+    unmarked = unmake(session, journal, [intent])
+    trouble = trouble or next(iter(unmarked), None)
     if not brought.vm:
         (vdi,) = brought.vdis
         return Restored("", "", {plan.disks[0].disk.position: text(session.record("VDI", vdi), "uuid")})
-    if plan.way != "disk":
-        remove_marks(session, brought.vm)
     record = session.record("VM", brought.vm)
     vm = read_vm(brought.vm, record, tables_of(session, record))
     if trouble is not None:
@@ -89,12 +85,11 @@ def restore(source: Source, destination: Destination, plan: RestorePlan) -> Rest
     return Restored(vm.uuid, vm.name, {disk.position: disk.uuid for disk in vm.disks})
 
 
-def _dress(destination: Destination, plan: RestorePlan, intent: Intent, vm: str) -> BackupError | None:
+def _dress(destination: Destination, plan: RestorePlan, vm: str) -> VmbackupError | None:
     """Return what kept the VM from being as planned: hours of an import are not thrown away for a name."""
     try:
         dress(destination, plan, vm)
-        remove_strays(destination.session, intent)
-    except BackupError as error:
+    except VmbackupError as error:
         return error
     return None
 

@@ -14,7 +14,6 @@ from vmbackup.restore.records import new_vbd, new_vif, new_vm
 from vmbackup.restore.whole_vm import import_image, import_records
 from vmbackup.restore.wishes import RestorePlan
 from vmbackup.verify import keep, result_of, verify
-from vmbackup.xapi.wire import text
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +60,13 @@ def intend(destination: Destination) -> Intent:
     return destination.journal.intend("restored", mark=destination.sign)
 
 
-def _foresee(destination: Destination, plan: RestorePlan, intent: Intent) -> None:
-    """Write down which networks the pool is going to make by itself: an import wants those of its archive."""
-    known = destination.session.records("network").values()
-    names = {text(network, "name_label") for network in known}
-    strays = sorted({vif.was for vif in plan.vifs} - names)
-    destination.journal.learn(intent, strays=strays, networks=sorted(text(network, "uuid") for network in known))
-
-
 def bring_in(source: Source, destination: Destination, plan: RestorePlan, used: Used, intent: Intent) -> Brought:
     """Make in the pool what the plan says, halted; what it has made when it fails is the caller's to unmake."""
     session = destination.session
-    _foresee(destination, plan, intent)
     if plan.way == "import":
         return Brought(import_image(source, destination, plan), ())
+    # Where the pool may still be making a disk for a restore that has died.
+    destination.journal.learn(intent, srs=sorted({planned.storage.ref for planned in plan.disks}))
     made = make_disks(source, destination, plan, used)
     vdis = tuple(made.values())
     if plan.way == "disks":

@@ -13,8 +13,10 @@ from vmbackup.restore.wishes import RestorePlan
 from vmbackup.xapi.hosts import address_for
 from vmbackup.xapi.transfers import Request, upload
 from vmbackup.xapi.trust import Address
-from vmbackup.xapi.unmake import REFERENCE
 from vmbackup.xapi.wire import text
+
+# How the result of an import names the VMs that it has made (xapi: import.ml).
+_REFERENCE = r"OpaqueRef:[0-9A-Za-z-]+"
 
 
 def import_image(source: Source, destination: Destination, plan: RestorePlan) -> str:
@@ -51,7 +53,7 @@ def _import(destination: Destination, request: Request, pieces: Iterable[Buffer]
     result = upload(
         destination.session, destination.journal, request, pieces, size, address=address, sign=destination.sign
     )
-    refs = re.findall(REFERENCE, result)
+    refs = re.findall(_REFERENCE, result)
     if len(refs) != 1:
         raise RestoreError(f"{request.doing}: the pool says that it made {len(refs)} VMs")
     return str(refs[0])

@@ -15,6 +15,8 @@ OWNER = "vmbackup:owner"
 RESTORING = "vmbackup:restoring"
 # On a VM that is there for a rehearsal alone.
 REHEARSING = "vmbackup:rehearsing"
+# What an import puts on the VMs and networks that it makes: the reference of its task (xapi: import.ml).
+IMPORT_TASK = "import_task"
 
 
 def mark(session: Session, name: str, ref: str, run_id: str) -> None:
@@ -36,16 +38,40 @@ def is_marked(record: Record, run_id: str | None = None) -> bool:
     return flag(record, "is_a_snapshot") and uuid == text(record, "uuid") != "" and run_id in {None, owner}
 
 
-def mark_restoring(session: Session, vm_ref: str, sign: str) -> None:
-    """Put the mark of a restore on a VM that an import has just made, and on its disks."""
-    for name, ref in (("VM", vm_ref), *(("VDI", ref) for ref in _disks(session, vm_ref))):
-        session.call(f"{name}.remove_from_other_config", ref, RESTORING)
-        session.call(f"{name}.add_to_other_config", ref, RESTORING, sign)
+def mark_imported(session: Session, task: str, sign: str) -> None:
+    """Put the mark of a restore on what the import under a task has made: its VMs with their disks, and networks."""
+    for ref in _bearing(session, "network", IMPORT_TASK, task):
+        _mark_restoring(session, "network", ref, sign)
+    for vm_ref in _bearing(session, "VM", IMPORT_TASK, task):
+        for ref in _disks(session, vm_ref):
+            _mark_restoring(session, "VDI", ref, sign)
+        _mark_restoring(session, "VM", vm_ref, sign)
+
+
+def restoring(session: Session, name: str, sign: str) -> list[str]:
+    """Return what of a class bears the mark of a restore.
+
+    A snapshot that somebody took of it meanwhile has the mark by copy, and is his.
+    """
+    return _bearing(session, name, RESTORING, sign)
+
+
+def _bearing(session: Session, name: str, key: str, value: str) -> list[str]:
+    return [
+        ref
+        for ref, record in session.records(name).items()
+        if mapping(record, "other_config").get(key) == value and not flag(record, "is_a_snapshot")
+    ]
+
+
+def _mark_restoring(session: Session, name: str, ref: str, sign: str) -> None:
+    session.call(f"{name}.remove_from_other_config", ref, RESTORING)
+    session.call(f"{name}.add_to_other_config", ref, RESTORING, sign)
 
 
 def remove_marks(session: Session, vm_ref: str) -> None:
-    """Take every mark of ours from a restored VM and its disks."""
-    for name, ref in (("VM", vm_ref), *(("VDI", ref) for ref in _disks(session, vm_ref))):
+    """Take every mark of ours from a restored VM and its disks: from the VM last, which leads to the others."""
+    for name, ref in (*(("VDI", ref) for ref in _disks(session, vm_ref)), ("VM", vm_ref)):
         for key in (OWNER, RESTORING):
             session.call(f"{name}.remove_from_other_config", ref, key)
 

@@ -103,12 +103,14 @@ class Task:
 def own_task(session: Session, journal: Journal, doing: str, sign: str | None = None) -> Iterator[Task]:
     """Make a task for one transfer; at the end it is cancelled if it still goes on, and removed.
 
-    With a `sign` it is the task of an import, and the VMs that it has made are marked with that before it goes.
+    With a `sign` it is the task of an import, and what that has made is marked with it at the end, whole or not.
     """
     label = f"vmbackup-{journal.run_id}-{uuid.uuid4().hex[:12]}"
     intent = journal.intend("import", label=label, mark=sign) if sign else journal.intend("task", label=label)
     try:
         task = Task(session, str(session.call("task.create", label, doing)), doing)
+        if sign:
+            journal.learn(intent, task=task.ref)
         _mark_untaken(session, task)
         yield task
     finally:

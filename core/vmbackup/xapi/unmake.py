@@ -3,14 +3,13 @@
 Every function may be repeated and may find its work half done. What is not certainly ours is left alone.
 """
 
-import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from vmbackup.errors import BackupError, PoolError, VmbackupError
 from vmbackup.journal import Intent, Journal
-from vmbackup.xapi.marks import RESTORING, is_marked, mark, mark_restoring
+from vmbackup.xapi.marks import RESTORING, is_marked, mark, mark_imported, remove_marks, restoring
 from vmbackup.xapi.session import GONE, Session
 from vmbackup.xapi.wire import NULL, Record, flag, mapping, moment, text, texts
 
@@ -20,8 +19,6 @@ BUSY = frozenset({"VDI_IN_USE", "OTHER_OPERATION_IN_PROGRESS", "SR_BACKEND_FAILU
 BUSY_SECONDS = 60.0
 SETTLE_SECONDS = 15.0
 PAUSE_SECONDS = 0.2
-# How the result of an import names the VMs that it has made (xapi: import.ml).
-REFERENCE = r"OpaqueRef:[0-9A-Za-z-]+"
 # What XAPI may wait before it makes a snapshot (2 h), and what two clocks may differ.
 LATEST = timedelta(hours=3)
 
@@ -47,21 +44,14 @@ def _undo_task(session: Session, _journal: Journal, intent: Intent) -> None:
 
 
 def _undo_import(session: Session, _journal: Journal, intent: Intent) -> None:
-    """Remove the task of an import, but mark what has come of it first: nothing else knows which VM that is."""
-
-    def mark_made(task: Record) -> None:
-        if text(task, "status") == "success":
-            for vm in re.findall(REFERENCE, text(task, "result")):
-                mark_restoring(session, vm, intent.text("mark"))
-
-    _remove_tasks(session, intent.text("label"), mark_made)
+    """Remove the task of an import, and mark what has come of it, to the end or not: the task may be lost already."""
+    _remove_tasks(session, intent.text("label"))
+    if task := intent.text("task"):
+        mark_imported(session, task, intent.text("mark"))
 
 
-def _remove_tasks(session: Session, label: str, last: Callable[[Record], None] = lambda _: None) -> None:
-    """Cancel and remove the tasks under our unique label, each after a last look at its record.
-
-    The pool forgets them by itself when it restarts.
-    """
+def _remove_tasks(session: Session, label: str) -> None:
+    """Cancel and remove the tasks under our unique label. The pool forgets them by itself when it restarts."""
     for ref in session.call("task.get_by_name_label", label) or ():  # type: ignore[attr-defined]
         try:
             record = session.record("task", ref)
@@ -69,11 +59,9 @@ def _remove_tasks(session: Session, label: str, last: Callable[[Record], None] =
                 session.call("task.cancel", ref)
                 if not is_untaken(record):
                     _settle(session, ref)
-                record = session.record("task", ref)
-                if text(record, "status") == "pending":
+                if text(session.record("task", ref), "status") == "pending":
                     # Nobody works on it, so nobody would end it, and a pending task is not destroyed (db_gc_util.ml).
                     session.call("task.set_status", ref, "cancelled")
-            last(record)
             session.call("task.destroy", ref)
         except PoolError as error:
             if error.xapi_code not in GONE:
@@ -237,31 +225,56 @@ def _undo_blocked_operations(session: Session, _journal: Journal, intent: Intent
             session.call("VM.remove_from_blocked_operations", ref, operation)
 
 
-def _undo_restored(session: Session, _journal: Journal, intent: Intent) -> None:
-    """Destroy what a restore had begun: it bears its mark until it is whole.
+def _undo_restored(session: Session, journal: Journal, intent: Intent) -> None:
+    """Destroy what a restore had begun, or, if that is whole already, only take the marks away."""
+    sign = intent.text("mark")
+    for other in journal.open:
+        # What has come of an import must be marked before it can be known.
+        if other.kind == "import" and other.text("mark") == sign:
+            _undo_import(session, journal, other)
+            journal.close(other)
+    if intent.text("whole"):
+        for ref in restoring(session, "VM", sign):
+            remove_marks(session, ref)
+        for ref in restoring(session, "VDI", sign):
+            session.call("VDI.remove_from_other_config", ref, RESTORING)
+    else:
+        _await_created(session, intent)
+        for ref in restoring(session, "VM", sign):
+            if text(session.record("VM", ref), "power_state") != "Halted":
+                session.call("VM.hard_shutdown", ref)
+            _destroy(session, "VM", ref)
+        for ref in restoring(session, "VDI", sign):
+            _destroy(session, "VDI", ref)
+    _remove_strays(session, sign)
 
-    A snapshot that somebody took of it meanwhile has the mark by copy, and is his.
+
+def _await_created(session: Session, intent: Intent) -> None:
+    """Wait until no disk is being made on the SRs of a restore: the pool goes on with a call whose caller has died.
+
+    Raises BackupError while one is, so that the intent stays open.
     """
-    for name in ("VM", "VDI", "network"):
-        for ref, record in session.records(name).items():
-            marked = mapping(record, "other_config").get(RESTORING) == intent.text("mark")
-            if marked and not (name != "network" and flag(record, "is_a_snapshot")):
-                if name == "VM" and text(record, "power_state") != "Halted":
-                    session.call("VM.hard_shutdown", ref)
-                _destroy(session, name, ref)
-    remove_strays(session, intent)
+    deadline = time.monotonic() + BUSY_SECONDS
+    while busy := [
+        text(record, "name_label")
+        for _, record in session.living("SR", intent.texts("srs"))
+        if "vdi_create" in mapping(record, "current_operations").values()
+    ]:
+        if time.monotonic() > deadline:
+            raise BackupError(
+                f"a disk is being made on {', '.join(map(repr, busy))}, which may be that of a restore that has died",
+                advice="The next run looks for it again and removes it.",
+            )
+        time.sleep(PAUSE_SECONDS)
 
 
-def remove_strays(session: Session, intent: Intent) -> None:
-    """Destroy the networks that an import has made for want of those of its archive, once nothing is on them.
-
-    An import makes them by their old names, without a mark (xapi: import.ml): only what was not there before it, and is
-    connected to nothing, can be one.
-    """
-    for ref, network in session.records("network").items() if intent.texts("strays") else ():
-        new = text(network, "uuid") not in intent.texts("networks")
-        alone = not texts(network, "VIFs") and not texts(network, "PIFs")
-        if new and alone and text(network, "name_label") in intent.texts("strays"):
+def _remove_strays(session: Session, sign: str) -> None:
+    """Destroy the networks that an import has made for want of those of its archive; one that is in use stays."""
+    for ref in restoring(session, "network", sign):
+        network = session.record("network", ref)
+        if texts(network, "VIFs") or texts(network, "PIFs"):
+            session.call("network.remove_from_other_config", ref, RESTORING)
+        else:
             _destroy(session, "network", ref)
 
 
