@@ -77,7 +77,7 @@ def packings(folder: Path, size: int) -> Iterator[list[Packing]]:
         yield [
             Packing(
                 name="a run over HTTPS",
-                tool=f"curl … | {TOOL} > file",
+                tool=f"curl … \\| {TOOL} > file",
                 goal=0.9,
                 ours=lambda: _by_run(pool.world, clocks),
                 theirs=lambda: alone(lambda: _shell(f"curl -sk --http1.1 '{url}' | {TOOL} > '{out}'")),
