@@ -46,4 +46,4 @@ class Blocks:
             return self._free.pop()
         except IndexError:
             # It takes no memory before it is written to, so that a small image takes little.
-            return mmap.mmap(-1, self._size)
+            return mmap.mmap(-1, self._size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
