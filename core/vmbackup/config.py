@@ -58,13 +58,15 @@ def _share_or_bytes(value: object) -> object:
 
 HUNDRED = 100
 SIZES = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+# What `_share_or_bytes` takes, for editors.
+Share = Annotated[str, Field(pattern=r"^\s*[0-9]+(\.[0-9]+)?\s*(%|[KMGT]iB)\s*$")] | Annotated[float, Field(ge=0)]
 
 
 class Snapshots(Settings):
     """When the pool's storage is spared one more snapshot."""
 
     max_chain: int = Field(default=28, ge=2, le=30, description="a disk whose chain has so many images gets none")
-    keep_free: Annotated[float, BeforeValidator(_share_or_bytes), Field(ge=0)] = Field(
+    keep_free: Annotated[float, BeforeValidator(_share_or_bytes, json_schema_input_type=Share), Field(ge=0)] = Field(
         default=0.02, description="what stays free on the SR: a share such as 5%, or a size such as 20GiB"
     )
 
@@ -106,7 +108,9 @@ def _seconds(value: object) -> object:
 
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+# What `_seconds` takes, for editors.
+Written = Annotated[str, Field(pattern=r"^\s*([0-9]+\s*[smhd]\s*)+$")] | Annotated[float, Field(gt=0)]
+Duration = Annotated[float, BeforeValidator(_seconds, json_schema_input_type=Written), Field(gt=0)]
 
 
 class Keep(Settings):
@@ -211,7 +215,9 @@ class Job(Settings):
     retries: int = Field(default=0, ge=0, le=10, description="how often a VM is tried again after what may pass")
     retry_wait: Duration = Field(default=30.0, description="the pause before the first retry; it doubles")
     stall: Duration = Field(default=600.0, description="a transfer or target that stands still for so long is given up")
-    pool_database: Annotated[PoolDatabase | None, BeforeValidator(_whether)] = None
+    pool_database: Annotated[
+        PoolDatabase | None, BeforeValidator(_whether, json_schema_input_type=PoolDatabase | bool)
+    ] = None
     rehearse: Rehearse | None = None
     vms: tuple[Selected, ...] = Field(min_length=1)
     exclude: tuple[Selector, ...] = ()

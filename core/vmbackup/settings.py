@@ -32,6 +32,8 @@ class NoSettings(Settings):
 class SecretSource(Settings):
     """Where a secret comes from: exactly one of its fields. It is read when it is needed and never kept in a log."""
 
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
     value: SecretStr | None = Field(default=None, description="the secret itself; the file must then be its owner's")
     file: Path | None = Field(default=None, description="a file that only its owner may read")
     env: str | None = Field(default=None, description="an environment variable")
@@ -75,7 +77,7 @@ def _source(value: object) -> object:
     return {"value": value} if isinstance(value, str) else value
 
 
-Secret = Annotated[SecretSource, BeforeValidator(_source)]
+Secret = Annotated[SecretSource, BeforeValidator(_source, json_schema_input_type=SecretSource | str)]
 
 
 def _from_file(path: Path) -> str:

@@ -1,27 +1,29 @@
-"""`vmbackup plugins`: what is installed, and what did not load."""
+"""`vmbackup plugins`: what is installed, what did not load, and what a plugin may be told."""
+
+from typing import Annotated
+
+import typer
 
 from vmbackup.cli.options import JsonOption
 from vmbackup.cli.output import console, name, print_json, table
-from vmbackup.registry import Registry
+from vmbackup.errors import PluginError
+from vmbackup.registry import Registered, Registry
+from vmbackup.settings_schema import schema_of, settings_of
+
+app = typer.Typer(help="List plugins, and what they may be told.")
 
 
-def plugins(as_json: JsonOption = False) -> int:
+@app.callback(invoke_without_command=True)
+def plugins(context: typer.Context, as_json: JsonOption = False) -> int:
     """List the plugins: kind, name, distribution, summary, and what did not load and why."""
+    if context.invoked_subcommand is not None:
+        return 0
     registry = Registry.installed()
     found = sorted(registry.plugins.items())
     if as_json:
         print_json(
             {
-                "plugins": [
-                    {
-                        "kind": kind,
-                        "name": plugin,
-                        "distribution": registered.distribution,
-                        "version": registered.version,
-                        "summary": registered.summary,
-                    }
-                    for (kind, plugin), registered in found
-                ],
+                "plugins": [_facts(kind, plugin, registered) for (kind, plugin), registered in found],
                 "failed": [
                     {"entry_point": failure.entry_point, "distribution": failure.distribution, "reason": failure.reason}
                     for failure in registry.failures
@@ -32,9 +34,72 @@ def plugins(as_json: JsonOption = False) -> int:
     out = console()
     shown = table("kind", "name", "distribution", "summary")
     for (kind, plugin), registered in found:
-        shown.add_row(kind, plugin, f"{registered.distribution} {registered.version}", name(registered.summary))
+        shown.add_row(kind, name(plugin), name(_origin(registered)), name(registered.summary))
     out.print(shown)
     for failure in registry.failures:
         where = f"{failure.distribution} ({failure.entry_point})"
         out.print(f"[red]did not load[/] {name(where)}: {name(failure.reason)}", soft_wrap=True)
     return 0
+
+
+@app.command("show")
+def show(
+    plugin: Annotated[str, typer.Argument(metavar="NAME", help="Or KIND:NAME, where a name is of several kinds.")],
+    as_json: JsonOption = False,
+) -> int:
+    """Show what a plugin may be told: its settings, with types, defaults and descriptions."""
+    kind, called, registered = _found(Registry.installed(), plugin)
+    settings = settings_of(registered.plugin.Settings)
+    if as_json:
+        keys = [
+            {
+                "key": setting.key,
+                "type": setting.type,
+                "required": setting.required,
+                "default": setting.default,
+                "description": setting.description,
+            }
+            for setting in settings
+        ]
+        schema = schema_of(registered.plugin.Settings)
+        print_json({**_facts(kind, called, registered), "settings": keys, "schema": schema})
+        return 0
+    out = console()
+    out.print(f"[bold]{kind} {name(called)}[/]  {name(_origin(registered))}")
+    out.print(name(registered.summary))
+    if not settings:
+        out.print("It has no settings.")
+        return 0
+    out.print()
+    shown = table("setting", "type", "default", "meaning")
+    for setting in settings:
+        default = "[bold]needed[/]" if setting.required else name(setting.default or "")
+        shown.add_row(name(setting.key), name(setting.type), default, name(setting.description))
+    out.print(shown)
+    return 0
+
+
+def _found(registry: Registry, said: str) -> tuple[str, str, Registered]:
+    kind, colon, called = said.partition(":")
+    wanted = {(kind, called)} if colon else {known for known in registry.plugins if known[1] == said}
+    found = [(*known, registry.plugins[known]) for known in sorted(wanted & set(registry.plugins))]
+    if not found:
+        raise PluginError(f"no plugin is called {said!r}", advice="`vmbackup plugins` lists them all.")
+    if len(found) > 1:
+        kinds = ", ".join(f"{one}:{said}" for one, _, _ in found)
+        raise PluginError(f"{said!r} is the name of several plugins", advice=f"Say which: {kinds}.")
+    return found[0]
+
+
+def _facts(kind: str, called: str, registered: Registered) -> dict[str, object]:
+    return {
+        "kind": kind,
+        "name": called,
+        "distribution": registered.distribution,
+        "version": registered.version,
+        "summary": registered.summary,
+    }
+
+
+def _origin(registered: Registered) -> str:
+    return f"{registered.distribution} {registered.version}".rstrip()
