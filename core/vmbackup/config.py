@@ -14,7 +14,8 @@ from vmbackup.settings import Secret, Settings
 from vmbackup.xapi.trust import Address, Trust, normal_fingerprint
 
 Section = dict[str, object]
-Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?$")]
+LABEL = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?$"
+Label = Annotated[str, Field(pattern=LABEL)]
 
 
 class Tls(Settings):

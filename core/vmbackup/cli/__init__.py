@@ -9,6 +9,7 @@ import typer
 from vmbackup.cli import (
     check,
     compress,
+    config,
     demo,
     extract,
     listing,
@@ -58,6 +59,7 @@ app.command("trust")(trust.trust)
 app.command("simulate")(simulate.simulate)
 app.command("demo")(demo.demo)
 app.add_typer(target.app, name="target")
+app.add_typer(config.app, name="config")
 
 
 def _version(wanted: bool) -> None:
