@@ -231,10 +231,21 @@ class Job(Settings):
         return value
 
 
+class PluginsSection(Settings):
+    """Which of the installed plugins are not wanted."""
+
+    disabled: tuple[str, ...] = Field(
+        default=(), description="plugins that are not loaded: their name, kind:name, or the name of their distribution"
+    )
+
+
 class Config(Settings):
     """The whole file. The sections of plugins are named by their labels; `type` says which plugin each is."""
 
     pool: PoolSection
+    plugins: PluginsSection = Field(
+        default_factory=PluginsSection, description="which installed plugins are not wanted"
+    )
     state: str | None = Field(default=None, description="the state folder, where the usual one will not do")
     targets: dict[Label, Section] = Field(default_factory=dict)
     mirrors: dict[Label, Section] = Field(default_factory=dict)

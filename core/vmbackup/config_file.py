@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from vmbackup.config import Config
+from vmbackup.config import Config, PluginsSection
 from vmbackup.errors import ConfigError
 
 DEFAULT_PATHS = (Path("vmbackup.toml"), Path("/etc/vmbackup/vmbackup.toml"))
@@ -42,13 +42,8 @@ class ConfigFile:
 
 def find(given: Path | None) -> Path:
     """Return the file to read: the given one, or the first of the usual that is there."""
-    if given is not None:
-        return given
-    if named := os.environ.get("VMBACKUP_CONFIG"):
-        return Path(named)
-    for path in DEFAULT_PATHS:
-        if path.exists():
-            return path
+    if found := _found(given):
+        return found
     raise ConfigError(
         f"there is no configuration: neither {' nor '.join(str(path) for path in DEFAULT_PATHS)}",
         advice="Name one with --config FILE; `vmbackup demo` shows a whole one at work.",
@@ -57,9 +52,40 @@ def find(given: Path | None) -> Path:
 
 def load(path: Path) -> ConfigFile:
     """Read and check a configuration file. Raises ConfigError with every problem that was found."""
+    text, status, tree = _read(path)
+    try:
+        return ConfigFile(path, text, Config.model_validate(tree), shared=_is_shared(status))
+    except ValidationError as error:
+        refuse(path, text, problems_of(error, Config))
+        raise
+
+
+def load_plugins(given: Path | None) -> PluginsSection:
+    """Return `[plugins]` of the configuration, if there is one, whatever else may be wrong with it."""
+    path = _found(given)
+    if path is None:
+        return PluginsSection()
+    text, _, tree = _read(path)
+    try:
+        return PluginsSection.model_validate(tree.get("plugins", {}))
+    except ValidationError as error:
+        refuse(path, text, problems_of(error, PluginsSection, ("plugins",)))
+        raise
+
+
+def _found(given: Path | None) -> Path | None:
+    if given is not None:
+        return given
+    if named := os.environ.get("VMBACKUP_CONFIG"):
+        return Path(named)
+    return next((path for path in DEFAULT_PATHS if path.exists()), None)
+
+
+def _read(path: Path) -> tuple[str, os.stat_result, dict[str, object]]:
+    """Read a file that is its owner's alone: its text, what it is, and the tree that it holds."""
     try:
         with path.open("rb") as file:
-            mode = os.fstat(file.fileno())
+            status = os.fstat(file.fileno())
             data = file.read()
         text = data.decode("utf-8-sig")
         tree = tomllib.loads(text)
@@ -71,12 +97,8 @@ def load(path: Path) -> ConfigFile:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     except RecursionError:
         raise ConfigError(f"{path}: not TOML that we read: it is nested too deep") from None
-    _check_owner(path, mode, tree)
-    try:
-        return ConfigFile(path, text, Config.model_validate(tree), shared=_is_shared(mode))
-    except ValidationError as error:
-        refuse(path, text, problems_of(error, Config))
-        raise
+    _check_owner(path, status, tree)
+    return text, status, tree
 
 
 def refuse(path: Path, text: str, problems: Iterable[ConfigProblem]) -> None:

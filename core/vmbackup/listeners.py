@@ -9,6 +9,7 @@ from vmbackup.models import VM
 from vmbackup.registry import Registry
 from vmbackup.results import Backup, Failure, Report, Run, VMResult
 from vmbackup.settings import Settings
+from vmbackup.trace import traced
 
 
 class Listeners:
@@ -57,6 +58,7 @@ class Listeners:
 
     def _guard(self, who: str, call: Callable[[], object]) -> None:
         try:
-            call()
+            with traced(who):
+                call()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a listener may raise anything, even exit
             self.failures.append(Failure.of(who, error))

@@ -6,6 +6,7 @@ is made for each run: there is no global state to undo in a test.
 
 import difflib
 import inspect
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -15,12 +16,16 @@ import pluggy
 from pydantic import ValidationError
 
 from vmbackup import hookspecs
+from vmbackup.config import PluginsSection
 from vmbackup.config_file import ConfigProblem, problems_of
 from vmbackup.contracts import Compressor, Method, Mirror, Notifier, Plugin, Reporter, Target
 from vmbackup.errors import PluginError
+from vmbackup.plugin_sources import Source, Unwanted
 from vmbackup.settings import Settings
+from vmbackup.trace import traced
 
 GROUP = "vmbackup"
+DISABLE = "VMBACKUP_DISABLE_PLUGINS"
 KINDS: tuple[type[Plugin[Settings]], ...] = (Method, Target, Compressor, Mirror, Reporter, Notifier)
 P = TypeVar(
     "P",
@@ -59,22 +64,27 @@ class LoadFailure:
 class Registry:
     """The plugins of this environment."""
 
-    def __init__(self, found: Iterable[EntryPoint]) -> None:
-        """Load every entry point in `found`; one that fails costs only the jobs that need it."""
+    def __init__(self, found: Iterable[EntryPoint], unwanted: Iterable[str] = ()) -> None:
+        """Load every entry point in `found` but those that are `unwanted`; one that fails costs only who needs it."""
         self.hooks = pluggy.PluginManager(GROUP)
         self.hooks.add_hookspecs(hookspecs)
         self.failures: list[LoadFailure] = []
         self.plugins: dict[tuple[str, str], Registered] = {}
-        for entry_point in sorted(found, key=_our_own_first):
+        self.unwanted = Unwanted(unwanted)
+        for source in sorted(map(Source.of, found), key=_our_own_first):
+            if self.unwanted.source(source):
+                continue
             try:
-                self._load(entry_point)
+                self._load(source)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import may raise anything, even exit
-                self._fail(entry_point, error)
+                self._fail(source, error)
 
     @classmethod
-    def installed(cls) -> "Registry":
-        """Return the registry of all installed plugins."""
-        return cls(entry_points(group=GROUP))
+    def installed(cls, plugins: PluginsSection | None = None) -> "Registry":
+        """Return the registry of all installed plugins but those that the configuration or the environment disables."""
+        disabled = plugins.disabled if plugins else ()
+        words = (word.strip() for word in os.environ.get(DISABLE, "").split(","))
+        return cls(entry_points(group=GROUP), (*disabled, *filter(None, words)))
 
     def target(self, label: str, section: Mapping[str, object]) -> Target[Settings]:
         """Make the target of `[targets.LABEL]`."""
@@ -117,10 +127,14 @@ class Registry:
             raise SectionError(problems_of(error, model, at)) from None
 
     def _missing(self, kind: str, name: str) -> str:
+        if any((one.kind, one.name) == (kind, name) for one in self.unwanted.found):
+            return f"the {kind} {name!r} is disabled, by plugins.disabled or {DISABLE}"
         close = difflib.get_close_matches(name, self._list(kind), n=1)
+        whole = [one.distribution for one in self.unwanted.found if not one.kind]
+        disabled = "".join(f"\n  {distribution} is disabled" for distribution in dict.fromkeys(whole))
         failed = "".join(f"\n  {failure.distribution} did not load: {failure.reason}" for failure in self.failures)
         hint = f"did you mean {close[0]!r}?" if close else f"there is {self._names(kind)}"
-        return f"no {kind} is called {name!r}; {hint}{failed}"
+        return f"no {kind} is called {name!r}; {hint}{disabled}{failed}"
 
     def _names(self, kind: str) -> str:
         return ", ".join(self._list(kind)) or "none"
@@ -128,23 +142,24 @@ class Registry:
     def _list(self, kind: str) -> list[str]:
         return sorted(name for registered_kind, name in self.plugins if registered_kind == kind)
 
-    def _load(self, entry_point: EntryPoint) -> None:
-        module = entry_point.load()
-        registered_as = f"{_distribution(entry_point)}:{entry_point.name}"
+    def _load(self, source: Source) -> None:
+        module = source.load()
+        registered_as = f"{source.distribution}:{source.name}"
         try:
             self.hooks.register(module, name=registered_as)
             self.hooks.check_pending()
             self._refuse_wrappers(module)
-            brought = list(self._registered_by(module))
+            with traced(f"vmbackup_register of {registered_as}"):
+                brought = list(self._registered_by(module))
         except BaseException:
             if self.hooks.has_plugin(registered_as):
                 self.hooks.unregister(name=registered_as)
             raise
         for plugin in brought:
             try:
-                self._add(plugin, entry_point)
+                self._add(plugin, source)
             except PluginError as error:
-                self._fail(entry_point, error)
+                self._fail(source, error)
 
     def _refuse_wrappers(self, module: object) -> None:
         for caller in self.hooks.get_hookcallers(module) or ():
@@ -152,9 +167,9 @@ class Registry:
                 if implementation.plugin is module and (implementation.wrapper or implementation.hookwrapper):
                     raise PluginError(f"{caller.name} is a wrapper; moments are told, they cannot be wrapped")
 
-    def _fail(self, entry_point: EntryPoint, error: BaseException) -> None:
+    def _fail(self, source: Source, error: BaseException) -> None:
         reason = f"{type(error).__name__}: {error}"
-        self.failures.append(LoadFailure(entry_point.name, _distribution(entry_point), reason))
+        self.failures.append(LoadFailure(source.name, source.distribution, reason))
 
     def _registered_by(self, module: object) -> Iterable[object]:
         if not self.hooks.get_hookcallers(module):
@@ -163,18 +178,18 @@ class Registry:
             if implementation.plugin is module:
                 yield from cast(Iterable[object], implementation.function())
 
-    def _add(self, plugin: object, entry_point: EntryPoint) -> None:
+    def _add(self, plugin: object, source: Source) -> None:
         name = getattr(plugin, "name", None)
         if not isinstance(plugin, type) or not issubclass(plugin, KINDS) or not isinstance(name, str):
             raise PluginError(f"{plugin!r} is no plugin: it needs to be a class of one of the kinds, with a name")
-        kind = plugin.kind
+        kind, distribution = plugin.kind, source.distribution
+        if self.unwanted.plugin(kind, name, source):
+            return
         if missing := sorted(getattr(plugin, "__abstractmethods__", ())):
             raise PluginError(f"the {kind} {name!r} lacks {', '.join(missing)}")
-        distribution = _distribution(entry_point)
         if other := self.plugins.get((kind, name)):
             raise PluginError(f"a {kind} called {name!r} comes from {other.distribution} and from {distribution}")
-        version = entry_point.dist.version if entry_point.dist else ""
-        self.plugins[kind, name] = Registered(plugin, distribution, version)
+        self.plugins[kind, name] = Registered(plugin, distribution, source.version)
 
 
 class SectionError(PluginError):
@@ -186,11 +201,6 @@ class SectionError(PluginError):
         self.problems = problems
 
 
-def _our_own_first(entry_point: EntryPoint) -> tuple[bool, str, str]:
+def _our_own_first(source: Source) -> tuple[bool, str, str]:
     # Of two plugins with one name the first is taken: installing a package must not change what a configuration means.
-    distribution = _distribution(entry_point)
-    return (distribution != GROUP, distribution, entry_point.name)
-
-
-def _distribution(entry_point: EntryPoint) -> str:
-    return entry_point.dist.name if entry_point.dist else "no distribution"
+    return (source.distribution != GROUP, source.distribution, source.name)

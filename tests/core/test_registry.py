@@ -1,12 +1,15 @@
+import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 
 import pytest
 
+from vmbackup.config import PluginsSection
 from vmbackup.config_file import ConfigProblem
 from vmbackup.contracts import Reporter
 from vmbackup.errors import ConfigError, PluginError
-from vmbackup.registry import Registry, SectionError
+from vmbackup.plugin_sources import Disabled
+from vmbackup.registry import DISABLE, Registry, SectionError
 
 Bring = Callable[..., str]
 
@@ -221,3 +224,62 @@ def test_two_registries_share_nothing(bring: Bring, found: Found) -> None:
     bring("acme-reports", GOOD)
     assert names(first) == set()
     assert names(found()) == {("reporter", "mine")}
+
+
+TWO_KINDS = "class Loud(Notifier):\n    name = 'mine'\n    def notify(self, report): pass\n"
+MOMENT = "@hookimpl\ndef vmbackup_run_finished(report):\n    pass\n"
+
+
+@pytest.fixture
+def without() -> Callable[..., Registry]:
+    return lambda *words: Registry.installed(PluginsSection(disabled=words))
+
+
+Without = Callable[..., Registry]
+
+
+@pytest.mark.parametrize(
+    ("word", "left"),
+    [("mine", []), ("reporter:mine", ["notifier"]), ("notifier:mine", ["reporter"]), ("target:mine", None)],
+)
+def test_a_plugin_that_is_not_wanted(bring: Bring, without: Without, word: str, left: list[str] | None) -> None:
+    bring("both", reporter("mine") + TWO_KINDS + register("Mine", "Loud"))
+    registry = without(word)
+    kinds = sorted(kind for kind, name in names(registry) if name == "mine")
+    assert kinds == (["notifier", "reporter"] if left is None else left)
+    assert registry.unwanted.unknown == ((word,) if left is None else ())
+    gone = {(one.kind, one.name, one.distribution) for one in registry.unwanted.found}
+    assert gone == {(kind, "mine", "both") for kind in {"notifier", "reporter"} - set(kinds)}
+
+
+@pytest.mark.parametrize("word", ["acme-reports", "Acme_Reports"])
+def test_a_distribution_that_is_not_wanted_is_not_even_imported(bring: Bring, without: Without, word: str) -> None:
+    module = bring("acme.reports", GOOD + MOMENT + "raise KeyError\n")
+    registry = without(word)
+    assert registry.failures == []
+    assert registry.hooks.hook.vmbackup_run_finished.get_hookimpls() == []
+    assert registry.unwanted.found == [Disabled(word, "acme.reports")]
+    assert module not in sys.modules
+
+
+def test_a_section_of_what_is_not_wanted_says_so(bring: Bring, without: Without) -> None:
+    bring("acme-reports", GOOD)
+    (problem,) = problems(lambda: without("mine").reporter("ops", {"type": "mine"}))
+    assert problem.message == f"the reporter 'mine' is disabled, by plugins.disabled or {DISABLE}"
+    (problem,) = problems(lambda: without("acme-reports").reporter("ops", {"type": "mine"}))
+    assert "acme-reports is disabled" in problem.message
+
+
+def test_the_name_of_what_is_not_wanted_is_free(bring: Bring, without: Without) -> None:
+    bring("aaa", GOOD)
+    bring("bbb", GOOD)
+    registry = without("aaa")
+    assert registry.plugins["reporter", "mine"].distribution == "bbb"
+    assert registry.failures == []
+
+
+def test_the_environment_leaves_out_as_well(monkeypatch: pytest.MonkeyPatch, without: Without) -> None:
+    monkeypatch.setenv(DISABLE, " target:nfs ,,smb")
+    left = names(without("email"))
+    assert ("target", "local") in left
+    assert not left & {("target", "nfs"), ("target", "smb"), ("notifier", "email")}

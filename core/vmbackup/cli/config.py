@@ -5,8 +5,8 @@ import sys
 
 import typer
 
+from vmbackup.cli.options import ConfigOption, open_registry
 from vmbackup.config_schema import config_schema
-from vmbackup.registry import Registry
 
 app = typer.Typer(help="What the configuration may say.", no_args_is_help=True)
 
@@ -17,7 +17,7 @@ def _config() -> None:
 
 
 @app.command("schema")
-def schema() -> int:
+def schema(config: ConfigOption = None) -> int:
     """Print the JSON Schema of the configuration, with the sections of all installed plugins, for editors."""
-    sys.stdout.write(json.dumps(config_schema(Registry.installed()), indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(config_schema(open_registry(config)), indent=2, ensure_ascii=False) + "\n")
     return 0

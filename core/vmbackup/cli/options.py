@@ -8,7 +8,7 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from vmbackup.config import Duration
-from vmbackup.config_file import find, load
+from vmbackup.config_file import find, load, load_plugins
 from vmbackup.errors import ConfigError
 from vmbackup.registry import Registry
 from vmbackup.site import Site
@@ -23,7 +23,13 @@ TargetOption = Annotated[
 
 def open_site(config: Path | None, state: Path | None = None) -> Site:
     """Read the configuration and find the plugins."""
-    return Site(load(find(config)), Registry.installed(), state.absolute() if state else None)
+    file = load(find(config))
+    return Site(file, Registry.installed(file.config.plugins), state.absolute() if state else None)
+
+
+def open_registry(config: Path | None) -> Registry:
+    """Find the plugins that a configuration wants, or all of them where there is none."""
+    return Registry.installed(load_plugins(config))
 
 
 def duration_in_seconds(text: str) -> float:

@@ -1,10 +1,11 @@
 """`vmbackup plugins`: what is installed, what did not load, and what a plugin may be told."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from vmbackup.cli.options import JsonOption
+from vmbackup.cli.options import ConfigOption, JsonOption, open_registry
 from vmbackup.cli.output import console, name, print_json, table
 from vmbackup.errors import PluginError
 from vmbackup.registry import Registered, Registry
@@ -14,11 +15,11 @@ app = typer.Typer(help="List plugins, and what they may be told.")
 
 
 @app.callback(invoke_without_command=True)
-def plugins(context: typer.Context, as_json: JsonOption = False) -> int:
-    """List the plugins: kind, name, distribution, summary, and what did not load and why."""
+def plugins(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> int:
+    """List the plugins: kind, name, distribution, summary; what did not load and why, and what is disabled."""
     if context.invoked_subcommand is not None:
         return 0
-    registry = Registry.installed()
+    registry = open_registry(config)
     found = sorted(registry.plugins.items())
     if as_json:
         print_json(
@@ -28,6 +29,8 @@ def plugins(context: typer.Context, as_json: JsonOption = False) -> int:
                     {"entry_point": failure.entry_point, "distribution": failure.distribution, "reason": failure.reason}
                     for failure in registry.failures
                 ],
+                "disabled": [asdict(disabled) for disabled in registry.unwanted.found],
+                "unknown": list(registry.unwanted.unknown),
             }
         )
         return 0
@@ -39,16 +42,22 @@ def plugins(context: typer.Context, as_json: JsonOption = False) -> int:
     for failure in registry.failures:
         where = f"{failure.distribution} ({failure.entry_point})"
         out.print(f"[red]did not load[/] {name(where)}: {name(failure.reason)}", soft_wrap=True)
+    for disabled in registry.unwanted.found:
+        what = f"{disabled.kind} {disabled.name} of " if disabled.kind else ""
+        out.print(f"[yellow]disabled[/] {name(f'{what}{disabled.distribution}')}", soft_wrap=True)
+    for word in registry.unwanted.unknown:
+        out.print(f"[yellow]nothing to disable[/] is called {name(word)}", soft_wrap=True)
     return 0
 
 
 @app.command("show")
 def show(
     plugin: Annotated[str, typer.Argument(metavar="NAME", help="Or KIND:NAME, where a name is of several kinds.")],
+    config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> int:
     """Show what a plugin may be told: its settings, with types, defaults and descriptions."""
-    kind, called, registered = _found(Registry.installed(), plugin)
+    kind, called, registered = _found(open_registry(config), plugin)
     settings = settings_of(registered.plugin.Settings)
     if as_json:
         keys = [

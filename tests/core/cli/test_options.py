@@ -1,6 +1,8 @@
+from pathlib import Path
+
 import pytest
 
-from vmbackup.cli.options import duration_in_seconds, percent
+from vmbackup.cli.options import duration_in_seconds, open_site, percent
 from vmbackup.errors import ConfigError
 
 
@@ -24,3 +26,13 @@ def test_a_duration(text: str, seconds: float) -> None:
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(ConfigError, match="no duration"):
         duration_in_seconds(text)
+
+
+def test_a_command_finds_the_plugins_that_its_configuration_wants(tmp_path: Path) -> None:
+    config = tmp_path / "vmbackup.toml"
+    config.write_text('[pool]\nurl = "https://xen1"\nusername = "root"\npassword = { env = "P" }\n')
+    config.chmod(0o600)
+    assert ("target", "nfs") in open_site(config).registry.plugins
+    with config.open("a") as file:
+        file.write('[plugins]\ndisabled = ["nfs"]\n')
+    assert ("target", "nfs") not in open_site(config).registry.plugins

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from vmbackup.cli import app
-from vmbackup.errors import PluginError
+from vmbackup.errors import ConfigError, PluginError
 
 Bring = Callable[..., str]
 
@@ -37,8 +38,8 @@ def vmbackup_register():
 '''
 
 
-def ran(*arguments: str, code: int = 0) -> str:
-    done = CliRunner().invoke(app, ["plugins", *arguments], env={"COLUMNS": "200"})
+def ran(*arguments: str, code: int = 0, **env: str) -> str:
+    done = CliRunner().invoke(app, ["plugins", *arguments], env={"COLUMNS": "200", **env})
     assert done.exit_code == code, done.output
     return done.stdout
 
@@ -85,3 +86,34 @@ def test_one_that_is_not_the_only_one_or_not_there(bring: Bring, said: str, told
     done = CliRunner().invoke(app, ["plugins", "show", said])
     assert isinstance(done.exception, PluginError)
     assert told in done.exception.advice
+
+
+def test_what_is_disabled_is_told_by_whatever_it_is_disabled(bring: Bring, tmp_path: Path) -> None:
+    bring("acme-reports", MINE)
+    config = tmp_path / "vmbackup.toml"
+    config.write_text('pool = "not yet"\n[plugins]\ndisabled = ["reporter:mine", "mni"]\n')
+    config.chmod(0o600)
+    told = ran("--config", str(config), VMBACKUP_DISABLE_PLUGINS="smb")
+    assert "notifier    mine" in told
+    assert "reporter    mine" not in told
+    assert "disabled reporter mine of acme-reports" in told
+    assert "disabled target smb of vmbackup" in told
+    assert "nothing to disable is called mni" in told
+    found = json.loads(ran("--json", VMBACKUP_CONFIG=str(config)))
+    assert found["disabled"] == [
+        {"word": "reporter:mine", "distribution": "acme-reports", "kind": "reporter", "name": "mine"}
+    ]
+    assert found["unknown"] == ["mni"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("disabled = 1", "plugins.disabled"), ("disbled = []", "did you mean 'disabled'?"), ("x", "not TOML")],
+)
+def test_a_section_about_plugins_that_is_wrong(tmp_path: Path, text: str, told: str) -> None:
+    config = tmp_path / "vmbackup.toml"
+    config.write_text(f"[plugins]\n{text}\n")
+    config.chmod(0o600)
+    done = CliRunner().invoke(app, ["plugins", "--config", str(config)])
+    assert isinstance(done.exception, ConfigError)
+    assert told in done.exception.message
