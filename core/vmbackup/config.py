@@ -1,5 +1,6 @@
 """The configuration: TOML, typed for the core's part; sections of plugins stay raw until the registry reads them."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal
@@ -231,11 +232,22 @@ class Job(Settings):
         return value
 
 
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError("give an absolute path: vmbackup may be started anywhere")
+    if path != Path(os.path.normpath(path)):
+        raise ValueError("give a path without ..")
+    return path
+
+
 class PluginsSection(Settings):
-    """Which of the installed plugins are not wanted."""
+    """Which of the installed plugins are not wanted, and where more are."""
 
     disabled: tuple[str, ...] = Field(
         default=(), description="plugins that are not loaded: their name, kind:name, or the name of their distribution"
+    )
+    paths: tuple[Annotated[Path, AfterValidator(_absolute)], ...] = Field(
+        default=(), description="folders in which each Python file is a plugin; nobody else may write there"
     )
 
 
@@ -244,7 +256,7 @@ class Config(Settings):
 
     pool: PoolSection
     plugins: PluginsSection = Field(
-        default_factory=PluginsSection, description="which installed plugins are not wanted"
+        default_factory=PluginsSection, description="which installed plugins are not wanted, and where more are"
     )
     state: str | None = Field(default=None, description="the state folder, where the usual one will not do")
     targets: dict[Label, Section] = Field(default_factory=dict)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import TypeVar, cast
 
 import pluggy
@@ -20,6 +21,7 @@ from vmbackup.config import PluginsSection
 from vmbackup.config_file import ConfigProblem, problems_of
 from vmbackup.contracts import Compressor, Method, Mirror, Notifier, Plugin, Reporter, Target
 from vmbackup.errors import PluginError
+from vmbackup.plugin_files import files_in
 from vmbackup.plugin_sources import Source, Unwanted
 from vmbackup.settings import Settings
 from vmbackup.trace import traced
@@ -64,14 +66,17 @@ class LoadFailure:
 class Registry:
     """The plugins of this environment."""
 
-    def __init__(self, found: Iterable[EntryPoint], unwanted: Iterable[str] = ()) -> None:
-        """Load every entry point in `found` but those that are `unwanted`; one that fails costs only who needs it."""
+    def __init__(self, found: Iterable[EntryPoint], unwanted: Iterable[str] = (), folders: Iterable[Path] = ()) -> None:
+        """Load every entry point in `found` and file in `folders` that is not `unwanted`.
+
+        One that fails costs only the jobs that need it.
+        """
         self.hooks = pluggy.PluginManager(GROUP)
         self.hooks.add_hookspecs(hookspecs)
         self.failures: list[LoadFailure] = []
         self.plugins: dict[tuple[str, str], Registered] = {}
         self.unwanted = Unwanted(unwanted)
-        for source in sorted(map(Source.of, found), key=_our_own_first):
+        for source in (*sorted(map(Source.of, found), key=_our_own_first), *files_in(folders)):
             if self.unwanted.source(source):
                 continue
             try:
@@ -81,10 +86,10 @@ class Registry:
 
     @classmethod
     def installed(cls, plugins: PluginsSection | None = None) -> "Registry":
-        """Return the registry of all installed plugins but those that the configuration or the environment disables."""
-        disabled = plugins.disabled if plugins else ()
+        """Return the registry of what is installed, and of what `plugins` adds, but not of what is disabled."""
+        plugins = plugins or PluginsSection()
         words = (word.strip() for word in os.environ.get(DISABLE, "").split(","))
-        return cls(entry_points(group=GROUP), (*disabled, *filter(None, words)))
+        return cls(entry_points(group=GROUP), (*plugins.disabled, *filter(None, words)), plugins.paths)
 
     def target(self, label: str, section: Mapping[str, object]) -> Target[Settings]:
         """Make the target of `[targets.LABEL]`."""

@@ -11,6 +11,7 @@ from vmbackup.conformance.below import whole
 from vmbackup.conformance.content import MIB, noise
 from vmbackup.conformance.holding import require
 from vmbackup.contracts import Target
+from vmbackup.plugin_files import files_of, load_file
 from vmbackup.settings import Settings
 
 PIECES = 16
@@ -21,7 +22,8 @@ def write_and_die(target: Target[Settings], key: str) -> None:
     """Have another process store 16 MiB under `key` and be killed before the end."""
     same, name = whole(target, key)
     # pickle, for settings hold secrets that no other form keeps; it goes from us to a process of ours.
-    message = pickle.dumps(sys.path) + pickle.dumps((type(same), same.label, same.settings, name))
+    message = pickle.dumps((sys.path, files_of(type(same))))
+    message += pickle.dumps((type(same), same.label, same.settings, name))
     done = subprocess.run(  # noqa: S603 - our own words
         [sys.executable, "-c", f"import {__name__} as it; it.write()"],
         input=message,
@@ -44,7 +46,9 @@ def _source() -> Iterator[bytes]:
 
 def write() -> None:
     """Be the process that writes and dies; what to write, and where, is read from standard input."""
-    sys.path[:] = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
+    sys.path[:], files = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
+    for file in files:
+        load_file(file)
     kind, label, settings, key = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
     with kind(label, settings) as target:
         target.store(key, _source())

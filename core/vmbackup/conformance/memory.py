@@ -11,6 +11,7 @@ from vmbackup.conformance.content import MIB, noise
 from vmbackup.conformance.holding import require
 from vmbackup.contracts import Compressor
 from vmbackup.errors import ImageError
+from vmbackup.plugin_files import files_of, load_file
 from vmbackup.settings import Settings
 
 FIRST, THEN, BOMB = 192, 512, 1024
@@ -56,7 +57,7 @@ def _elsewhere(compressor: Compressor[Settings], task: str, stream: bytes = b"")
     words = pickle.dumps((type(compressor), compressor.label, compressor.settings, task, stream))
     done = subprocess.run(  # noqa: S603 - our own words
         [sys.executable, "-c", f"import {__name__} as it; it.measure()"],
-        input=pickle.dumps(sys.path) + words,
+        input=pickle.dumps((sys.path, files_of(type(compressor)))) + words,
         check=False,
         capture_output=True,
         timeout=300,
@@ -69,7 +70,9 @@ def _elsewhere(compressor: Compressor[Settings], task: str, stream: bytes = b"")
 
 def measure() -> None:
     """Be the process that does a task; which one is read from standard input, the figures go to standard output."""
-    sys.path[:] = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
+    sys.path[:], files = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
+    for file in files:
+        load_file(file)
     kind, label, settings, task, stream = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own parent
     sys.stdout.write(json.dumps(TASKS[task](kind(label, settings), stream)))
 
