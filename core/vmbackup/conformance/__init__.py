@@ -1,9 +1,10 @@
-"""What every target and every compressor promises, one function each.
+"""What every target, compressor, reporter and notifier promises, one function each.
 
 A promise is a function that takes an entered target with nothing on it and raises PromiseBroken where the target does
 something else. `hold` calls it with a new folder of any target, and cleans up. `vmbackup check` holds a configured
-target against them all; `vmbackup.testing` does the same in pytest. A promise of a compressor takes a compressor, and
-is called as it is.
+target against them all; `vmbackup.testing` does the same in pytest. A promise of a compressor takes a compressor, one
+of a reporter or notifier takes either, and each is called as it is. Those of methods need a simulated pool, and stand
+in `vmbackup.testing`.
 """
 
 from vmbackup.conformance.compressing import (
@@ -39,7 +40,19 @@ from vmbackup.conformance.reading import (
     reads_any_window,
     says_what_is_missing,
 )
+from vmbackup.conformance.reports import reports
 from vmbackup.conformance.space import says_how_much_is_free, stays_usable_when_full
+from vmbackup.conformance.telling import (
+    Teller,
+    TellerPromise,
+    changes_no_report,
+    leaves_standard_output_alone,
+    leaves_the_process_alone,
+    raises_when_it_cannot_tell,
+    says_no_secret,
+    takes_every_report,
+    writes_no_secret,
+)
 from vmbackup.conformance.unfinished import (
     finds_what_a_dead_writer_left,
     hides_what_is_unfinished,
@@ -90,13 +103,26 @@ FORMAT_PROMISES: tuple[CompressorPromise, ...] = (
 )
 """Those of a compressor with a format of its own."""
 
+TELLER_PROMISES: tuple[TellerPromise, ...] = (
+    takes_every_report,
+    changes_no_report,
+    leaves_the_process_alone,
+    leaves_standard_output_alone,
+    says_no_secret,
+)
+"""Those of every reporter and notifier that works."""
+
 __all__ = [
     "COMPRESSOR_PROMISES",
     "FORMAT_PROMISES",
     "PROMISES",
+    "TELLER_PROMISES",
     "CompressorPromise",
     "Promise",
     "PromiseBroken",
+    "Teller",
+    "TellerPromise",
+    "changes_no_report",
     "deletes_twice",
     "finds_every_cut",
     "finds_what_a_dead_writer_left",
@@ -112,12 +138,15 @@ __all__ = [
     "keeps_zeros",
     "leaves_no_end_when_its_source_fails",
     "leaves_nothing_of_a_failed_source",
+    "leaves_standard_output_alone",
+    "leaves_the_process_alone",
     "lets_errors_of_its_source_go_on",
     "lets_one_writer_win",
     "lets_writers_work_side_by_side",
     "lists_what_is_there",
     "needs_no_more_for_more",
     "never_gives_other_bytes",
+    "raises_when_it_cannot_tell",
     "reads_any_window",
     "refuses_a_second_store",
     "refuses_every_other_key",
@@ -125,11 +154,15 @@ __all__ = [
     "refuses_to_be_another",
     "refuses_what_follows_its_end",
     "removes_empty_folders",
+    "reports",
     "says_how_much_is_free",
+    "says_no_secret",
     "says_what_is_missing",
     "stays_usable_when_full",
     "takes_any_chunks",
     "takes_every_key",
+    "takes_every_report",
     "takes_little_for_a_bomb",
     "unpacks_by_its_shell_words",
+    "writes_no_secret",
 ]

@@ -2,5 +2,6 @@
 
 from vmbackup.testing.compressor import CompressorContract
 from vmbackup.testing.target import TargetContract
+from vmbackup.testing.telling import NotifierContract, ReporterContract
 
-__all__ = ["CompressorContract", "TargetContract"]
+__all__ = ["CompressorContract", "NotifierContract", "ReporterContract", "TargetContract"]
