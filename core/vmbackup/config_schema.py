@@ -8,14 +8,15 @@ neither `if` nor `then`, so that each section names its plugins in an `anyOf` to
 import re
 from collections.abc import Mapping
 
-from vmbackup.config import LABEL, Config
-from vmbackup.contracts import Compressor, Method, Notifier, Reporter, Target
+from vmbackup.config import LABEL, Config, MirrorRules
+from vmbackup.contracts import Compressor, Method, Mirror, Notifier, Reporter, Target
 from vmbackup.registry import Registry
 from vmbackup.settings_schema import Schema, schema_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SECTIONS = {
     "targets": Target.kind,
+    "mirrors": Mirror.kind,
     "methods": Method.kind,
     "notifiers": Notifier.kind,
     "reporters": Reporter.kind,
@@ -23,6 +24,7 @@ SECTIONS = {
 # Keys that the core reads in a section itself, beside those of the plugin.
 OURS: Mapping[str, Schema] = {
     Target.kind: {"id": {"type": "string", "description": "what `vmbackup target init` has printed"}},
+    Mirror.kind: schema_of(MirrorRules)["properties"],
 }
 
 

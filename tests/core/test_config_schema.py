@@ -24,6 +24,7 @@ POOL = '[pool]\nurl = "https://xen1"\nusername = "root"\npassword = { env = "P" 
 TARGET = '[targets.nas]\ntype = "local"\nid = "x"\npath = "/mnt"\n'
 JOB = '[jobs.a]\ntargets = ["nas"]\nkeep = { last = 4 }\nvms = [{ match = "*" }]\n'
 WHOLE = POOL + TARGET + JOB
+MIRRORED = WHOLE.replace("[jobs.a]", '[jobs.a]\nmirrors = ["b"]') + '[mirrors.b]\ntype = "copy"\ntarget = "nas"\n'
 
 
 def wrong(text: str, schema: dict[str, object] = SCHEMA) -> list[tuple[str, str]]:
@@ -47,6 +48,8 @@ RIGHT = [
     POOL.replace('{ env = "P" }', '"secret"') + TARGET + JOB,
     POOL + '[pool.snapshots]\nkeep-free = "20GiB"\nmax-chain = 5\n' + TARGET + JOB,
     POOL + "snapshots = { keep-free = 0.5 }\n" + TARGET + JOB,
+    WHOLE.replace("[jobs.a]", '[jobs.a]\nmirrors = ["b"]') + MIRROR + "keep = { last = 9 }\nwait = false\n",
+    WHOLE.replace("[jobs.a]", '[jobs.a]\nrehearse = { sr = "x", a-week = 3, wait = "port:22", within = "5m" }'),
     WHOLE + '[methods.vdi-export]\nformat = "vhd"\n',
     WHOLE + '[methods.disk]\ntype = "vdi-export"\nformat = "vhd"\n',
     WHOLE + '[methods.vm-export]\ntype = "vdi-export"\nformat = "vhd"\n',
@@ -67,6 +70,8 @@ def test_it_takes_what_the_configuration_takes(text: str, tmp_path: Path) -> Non
 
 
 WRONG = [
+    (MIRRORED + "kep = 3\n", "mirrors.b", "'kep' was unexpected"),
+    (MIRRORED + 'delete = "no"\n', "mirrors.b.delete", "'no' is not of type 'boolean'"),
     ("pol = 1\n" + WHOLE, "", "'pol' was unexpected"),
     (TARGET + JOB, "", "'pool' is a required property"),
     (WHOLE.replace('url = "https://xen1"', "url = 1"), "pool.url", "1 is not of type 'string'"),
