@@ -48,7 +48,7 @@ RIGHT = [
     POOL.replace('{ env = "P" }', '"secret"') + TARGET + JOB,
     POOL + '[pool.snapshots]\nkeep-free = "20GiB"\nmax-chain = 5\n' + TARGET + JOB,
     POOL + "snapshots = { keep-free = 0.5 }\n" + TARGET + JOB,
-    WHOLE.replace("[jobs.a]", '[jobs.a]\nmirrors = ["b"]') + MIRROR + "keep = { last = 9 }\nwait = false\n",
+    MIRRORED + "keep = { last = 9 }\nwait = false\n",
     WHOLE.replace("[jobs.a]", '[jobs.a]\nrehearse = { sr = "x", a-week = 3, wait = "port:22", within = "5m" }'),
     WHOLE + '[methods.vdi-export]\nformat = "vhd"\n',
     WHOLE + '[methods.disk]\ntype = "vdi-export"\nformat = "vhd"\n',
