@@ -4,7 +4,7 @@ Every function may be repeated and may find its work half done. What is not cert
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from vmbackup.errors import BackupError, PoolError, VmbackupError
@@ -40,17 +40,17 @@ def unmake(session: Session, journal: Journal, intents: Iterable[Intent]) -> lis
 
 
 def _undo_task(session: Session, _journal: Journal, intent: Intent) -> None:
-    _remove_tasks(session, intent.text("label"))
+    _remove_tasks(session, intent.text("label"), _settle)
 
 
 def _undo_import(session: Session, _journal: Journal, intent: Intent) -> None:
     """Remove the task of an import, and mark what has come of it, to the end or not: the task may be lost already."""
-    _remove_tasks(session, intent.text("label"))
+    _remove_tasks(session, intent.text("label"), _settle_import)
     if task := intent.text("task"):
         mark_imported(session, task, intent.text("mark"))
 
 
-def _remove_tasks(session: Session, label: str) -> None:
+def _remove_tasks(session: Session, label: str, settle: Callable[[Session, str], None]) -> None:
     """Cancel and remove the tasks under our unique label. The pool forgets them by itself when it restarts."""
     for ref in session.call("task.get_by_name_label", label) or ():  # type: ignore[attr-defined]
         try:
@@ -58,7 +58,7 @@ def _remove_tasks(session: Session, label: str) -> None:
             if text(record, "status") == "pending":
                 session.call("task.cancel", ref)
                 if not is_untaken(record):
-                    _settle(session, ref)
+                    settle(session, ref)
                 if text(session.record("task", ref), "status") == "pending":
                     # Nobody works on it, so nobody would end it, and a pending task is not destroyed (db_gc_util.ml).
                     session.call("task.set_status", ref, "cancelled")
@@ -78,6 +78,22 @@ def _settle(session: Session, task: str) -> None:
     deadline = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < deadline and text(session.record("task", task), "status") == "pending":
         time.sleep(PAUSE_SECONDS)
+
+
+def _settle_import(session: Session, task: str) -> None:
+    """Wait until the pool is not making a VM any more under a cancelled task, which must not go while it does.
+
+    Raises BackupError while it is, so that the intent stays open: the VM is yet to come, or to be taken away again.
+    """
+    _settle(session, task)
+    deadline = time.monotonic() + BUSY_SECONDS
+    while any(task in mapping(vm, "current_operations") for vm in session.records("VM").values()):
+        if time.monotonic() > deadline:
+            raise BackupError(
+                "the pool is still importing a VM for a restore that has ended",
+                advice="The next run looks for it again and removes it.",
+            )
+        time.sleep(PAUSE_SECONDS * 5)
 
 
 def _undo_vm_snapshot(session: Session, journal: Journal, intent: Intent) -> None:

@@ -8,7 +8,7 @@ from tests.core.xapi.pool import MIB, begin, export, state
 
 from vmbackup.journal import Journal
 from vmbackup.models import VM
-from vmbackup.simulator import CallFails, Simulator, TaskGone
+from vmbackup.simulator import CallFails, DiskSpec, Simulator, TaskGone
 from vmbackup.xapi import unmake as unmaking
 from vmbackup.xapi.marks import IMPORT_TASK, OWNER, RESTORING
 from vmbackup.xapi.session import Session
@@ -150,6 +150,31 @@ def test_a_disk_that_the_pool_is_yet_to_make_is_not_forgotten(
         pool.db.set("SR", sr, current_operations={})
     disk = {"SR": sr, "virtual_size": MIB, "type": "user", "sharable": False, "read_only": False}
     session.call("VDI.create", {**disk, "other_config": {RESTORING: SIGN}})
+    assert reconcile(session, journals) == []
+    assert state(sim) == before
+    assert list(journals.iterdir()) == []
+
+
+def test_an_import_that_goes_on_is_not_forgotten(
+    sim: Simulator, session: Session, journals: Path, vm: VM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unmaking, "BUSY_SECONDS", 0.5)
+    monkeypatch.setattr(unmaking, "SETTLE_SECONDS", 0.5)
+    before = state(sim)
+    task = str(session.call("task.create", "label", ""))
+    session.call("task.set_progress", task, 0.5)
+    half = sim.add_vm("half", [DiskSpec(MIB)], power_state="Halted", other_config={IMPORT_TASK: task})
+    ref = str(session.find("VM", half))
+    with sim.editing() as pool:
+        pool.db.set("VM", ref, current_operations={task: "import"})
+    with begin(journals) as journal:
+        journal.intend("restored", mark=SIGN)
+        journal.intend("import", label="label", task=task, mark=SIGN)
+    for failure in reconcile(session, journals):
+        assert "still importing a VM" in failure.message
+    assert task in sim.records("task"), "it does not go under who works on it"
+    with sim.editing() as pool:
+        pool.db.set("VM", ref, current_operations={})
     assert reconcile(session, journals) == []
     assert state(sim) == before
     assert list(journals.iterdir()) == []
