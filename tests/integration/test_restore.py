@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.integration.world import MIB, World, job, json_of, stranger
 
+from vmbackup.restore.cautions import MAPPED
 from vmbackup.results import exit_code
 from vmbackup.simulator import CallFails, CallHook, DiskSpec, Simulator
 from vmbackup.simulator.faults import Cut, TaskFails, TaskGone
@@ -179,6 +180,17 @@ def test_disks_go_to_srs_of_their_own(site: World, more: str) -> None:
     expect_no_marks(site)
     names_of = {vdi["uuid"]: vdi["name_label"] for vdi in vdis.values()}
     assert [names_of[told[position]] for position in sorted(told)] == ["root", "empty", "data"]
+
+
+def test_as_many_disks_as_a_request_can_name_go_to_srs_of_their_own(tmp_path: Path, pool: Simulator) -> None:
+    pool.add_sr("fast")
+    pool.add_vm("web 01", [DiskSpec(MIB, seed=number + 1) for number in range(MAPPED)])
+    world = World(tmp_path, pool)
+    back_up(world)
+    done = world.cli("restore", "web 01@latest", "--as", "back", "--map-sr", "xvda=fast", "--json")
+    assert done.returncode == 0, done.stderr
+    expect_same_disks(world, json_of(done)["disks"])  # type: ignore[arg-type]
+    expect_no_marks(world)
 
 
 @pytest.mark.parametrize("more", [*PACKINGS, 'method = "vdi-export"'])

@@ -1,15 +1,19 @@
 """What may keep a restored VM from being taken by the pool, or from running there as it did. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from vmbackup.images import Ova, OvaObject
+from vmbackup.images import VHD_LIMIT, Ova, OvaObject
+from vmbackup.manifest import Image, ImageDisk
 from vmbackup.restore.wishes import Way
 from vmbackup.results import Backup
 from vmbackup.xapi.surroundings import Surroundings
 
 # The first platforms with UEFI for guests, with virtual TPMs, and with imports of zstd (8.0, 8.3 and 8.1).
 UEFI, VTPM, ZSTD = (3, 0), (3, 3), (3, 1)
+# Disks that a request to import records can name: its line and headers have 1,006 bytes (xapi: xapi_globs.ml), of which
+# a pair of UUIDs takes 80, and the rest up to 340.
+MAPPED = 8
 
 
 def incompatible(backup: Backup, ova: Ova, pool: Surroundings, way: Way) -> Iterator[tuple[str, str]]:
@@ -30,6 +34,23 @@ def incompatible(backup: Backup, ova: Ova, pool: Surroundings, way: Way) -> Iter
         yield (
             "the image was compressed with zstd by its host, and this pool is older than 8.1, which cannot unpack it",
             "Unpack it with zstd -d, and restore it with xe vm-import.",
+        )
+
+
+def unfit(image: Image, disks: Sequence[ImageDisk], way: Way) -> Iterator[tuple[str, str]]:
+    """Yield for what reasons disks cannot be filled one by one out of a whole VM's image, and what to do."""
+    if image.format != "xva" or way not in {"disk", "disks"}:
+        return
+    for disk in disks:
+        if disk.virtual_size > VHD_LIMIT:
+            yield (
+                f"the disk {disk.name!r} is larger than the {VHD_LIMIT:,} bytes that a pool takes as a VHD",
+                "Restore the whole VM to one SR; or vmbackup extract it as raw, and xe vdi-import that.",
+            )
+    if way == "disks" and len(disks) > MAPPED:
+        yield (
+            f"the VM has {len(disks)} disks, and a pool takes the records of one around {MAPPED} at most",
+            "Restore the VM to one SR, and copy disks to others afterwards: xe vdi-copy.",
         )
 
 

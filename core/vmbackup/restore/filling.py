@@ -6,8 +6,7 @@ from operator import itemgetter
 
 from typing_extensions import Buffer
 
-from vmbackup.errors import RestoreError
-from vmbackup.images import VHD_LIMIT, vhd_size, vhd_stream
+from vmbackup.images import vhd_size, vhd_stream
 from vmbackup.restore.disk_blocks import disk_blocks
 from vmbackup.restore.ends import Destination, Source
 from vmbackup.restore.wishes import PlannedDisk, RestorePlan
@@ -25,12 +24,6 @@ def make_disks(source: Source, destination: Destination, plan: RestorePlan, used
     """
     image = source.backup.manifest.image
     assert image is not None  # noqa: S101 - the plan has looked
-    for planned in plan.disks:
-        if image.format == "xva" and planned.disk.virtual_size > VHD_LIMIT:
-            raise RestoreError(
-                f"the disk {planned.disk.name!r} is larger than the {VHD_LIMIT:,} bytes that a pool takes as a VHD",
-                advice="Restore the whole VM to one SR; or vmbackup extract it as raw, and xe vdi-import that.",
-            )
     session = destination.session
     made = {
         planned.disk.uuid: str(session.call("VDI.create", _new_vdi(source, planned, destination.sign)))

@@ -9,7 +9,7 @@ from vmbackup.disk_choice import choose
 from vmbackup.errors import ConfigError, PlanError
 from vmbackup.images import Ova
 from vmbackup.manifest import Image
-from vmbackup.restore.cautions import cautions, incompatible
+from vmbackup.restore.cautions import cautions, incompatible, unfit
 from vmbackup.restore.placing import old_sr, place, unplaced
 from vmbackup.restore.room import crowded
 from vmbackup.restore.wiring import interfaces, on, unwired, wire
@@ -46,6 +46,8 @@ def plan_restore(
     host = _try(problems, lambda: find_host(pool, wishes.vm or "", disks)) if wishes.vm else None
     vifs = _wire(case, problems) if way != "disk" else ()
     problems += _contradictions(image, wishes, way, host)
+    sent = [planned.disk for planned in disks]
+    problems += [ConfigError(message, advice=advice) for message, advice in unfit(image, sent, way)]
     name = wishes.name or (backup.manifest.vm.name if backup.manifest.vm else "")
     warnings: list[str] = []
     for storage, what, sure in crowded(disks):

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from tests.core.restore.cases import GIB, HOST, backup, obj, ova, plan, pool, problems
+from tests.core.restore.cases import GIB, HOST, backup, disk, obj, ova, plan, pool, problems, sr
 
-from vmbackup.images import OvaObject
+from vmbackup.images import VHD_LIMIT, OvaObject
 from vmbackup.restore import Wishes
 from vmbackup.xapi.surroundings import Host
 
@@ -131,3 +131,32 @@ def test_zstd_of_a_host(compressor: str, packed_by: str, host: Host, refused: bo
     words = "the image was compressed with zstd by its host, and this pool is older than 8.1, which cannot unpack it"
     assert found == ([words] if refused else [])
     assert problems(plan(Wishes(map_sr=(("xvda", "fast"),)), there, of=of)) == [], "it is unpacked on the way"
+
+
+LARGE = disk(1, "data", size=VHD_LIMIT + 512)
+
+
+def test_a_disk_that_no_vhd_holds() -> None:
+    disks = (disk(0, "root"), LARGE)
+    huge = pool(storage=(sr("default", size=VHD_LIMIT * 2), sr("fast")))
+    words = "the disk 'data' is larger than the 2,190,433,320,960 bytes that a pool takes as a VHD"
+    for wishes, problem in (
+        (Wishes(), False),
+        (Wishes(map_sr=(("root", "fast"),)), True),
+        (Wishes(disk="data"), True),
+        (Wishes(disk="root"), False),
+    ):
+        assert problems(plan(wishes, huge, backup(disks), ova(disks))) == ([words] if problem else [])
+    alone = (LARGE.model_copy(update={"position": 0}),)
+    assert problems(plan(Wishes(), huge, backup(alone, form="raw"), ova(alone))) == [], "a raw stream has no limit"
+
+
+@pytest.mark.parametrize(("count", "refused"), [(8, False), (9, True)])
+def test_disks_that_a_request_cannot_name(count: int, refused: bool) -> None:  # noqa: FBT001 - a case
+    disks = tuple(disk(number, f"disk {number}") for number in range(count))
+    there = pool(storage=(sr("default"), sr("fast")))
+    words = f"the VM has {count} disks, and a pool takes the records of one around 8 at most"
+    of, meta = backup(disks), ova(disks)
+    assert problems(plan(Wishes(map_sr=(("xvda", "fast"),)), there, of, meta)) == ([words] if refused else [])
+    assert problems(plan(Wishes(), there, of, meta)) == []
+    assert problems(plan(Wishes(disk="xvdb"), there, of, meta)) == []
