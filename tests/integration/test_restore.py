@@ -214,8 +214,12 @@ def test_one_disk_comes_back_alone_or_for_a_vm(site: World, more: str) -> None:
     done = site.cli("restore", "web 01@latest", "--disk", wanted, "--vm", "host", "--start", "--json")
     assert done.returncode == 0, done.stderr
     assert json_of(done)["name"] == "host"
+    assert list(json_of(done)["disks"]) == [position]  # type: ignore[call-overload]
     assert site.pool.same(disk.uuid, json_of(done)["disks"][position])  # type: ignore[index]
     assert vm_called(site, "host")["power_state"] == "Running"
+    other = site.pool.add_vm("other", [], power_state="Halted")
+    told = site.cli("restore", "web 01@latest", "--disk", wanted, "--vm", "other").stdout
+    assert re.search(rf"VDI [0-9a-f-]{{36}}, for other \({other}\)$", told, re.MULTILINE), told
     again = site.cli("restore", "web 01@latest", "--disk", wanted, "--vm", "host")
     assert (again.returncode, f"at position {position} already" in again.stderr) == (2, True)
 

@@ -73,19 +73,21 @@ def restore_backup(
              "disks": restored.disks}
         )  # fmt: skip
     else:
-        _tell(found, restored, original)
+        _tell(found, restored, original, alone=wishes.alone)
     return 0
 
 
-def _tell(backup: Backup, restored: Restored, original: str) -> None:
+def _tell(backup: Backup, restored: Restored, original: str, *, alone: bool) -> None:
     out = console()
-    if restored.vm_uuid:
+    if not alone:
         out.print(f"[green]restored[/] {name(backup.address)} as {name(restored.name)}", soft_wrap=True)
         out.print(f"    VM {restored.vm_uuid} (the original was {original})", soft_wrap=True)
     else:
         (uuid,) = restored.disks.values()
         out.print(f"[green]restored[/] a disk of {name(backup.address)}", soft_wrap=True)
-        out.print(f"    VDI {uuid}, attached to no VM: xe vbd-create vdi-uuid={uuid} …", soft_wrap=True)
+        host = f"{name(restored.name)} ({restored.vm_uuid})" if restored.vm_uuid else ""
+        where = f"for {host}" if host else f"attached to no VM: xe vbd-create vdi-uuid={uuid} …"
+        out.print(f"    VDI {uuid}, {where}", soft_wrap=True)
 
 
 def _preview(site: Site, backup: Backup, wishes: Wishes, *, as_json: bool) -> int:

@@ -82,7 +82,8 @@ def restore(source: Source, destination: Destination, plan: RestorePlan) -> Rest
             raise RestoreError(
                 f"{vm.name} ({vm.uuid}) is restored and stays, but does not start: {error.message}", advice=error.advice
             ) from error
-    return Restored(vm.uuid, vm.name, {disk.position: disk.uuid for disk in vm.disks})
+    brought_back = {planned.disk.position for planned in plan.disks}
+    return Restored(vm.uuid, vm.name, {disk.position: disk.uuid for disk in vm.disks if disk.position in brought_back})
 
 
 def _dress(destination: Destination, plan: RestorePlan, vm: str) -> VmbackupError | None:

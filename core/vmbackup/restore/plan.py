@@ -43,7 +43,7 @@ def plan_restore(
     case = _Case(backup, image, ova, pool, wishes, only)
     disks = _place(case, problems)
     way = _way(image, disks, wishes)
-    host = _try(problems, lambda: find_host(pool, wishes.vm or "", disks)) if wishes.vm else None
+    host = _try(problems, lambda: find_host(pool, wishes.vm or "", disks)) if wishes.vm is not None else None
     vifs = _wire(case, problems) if way != "disk" else ()
     problems += _contradictions(image, wishes, way, host)
     sent = [planned.disk for planned in disks]
@@ -108,7 +108,7 @@ def _try(problems: Problems, call: Callable[[], T]) -> T | None:
 
 def _place(case: _Case, problems: Problems) -> tuple[PlannedDisk, ...]:
     wishes, wanted = case.wishes, case.image.disks
-    if wishes.disk or wishes.vm:
+    if wishes.alone:
         chosen = _try(problems, lambda: choose(case.backup, wishes.disk))
         wanted = (chosen,) if chosen else ()
     for old in unplaced(wanted, case.ova, wishes):
@@ -121,7 +121,7 @@ def _place(case: _Case, problems: Problems) -> tuple[PlannedDisk, ...]:
 
 
 def _way(image: Image, disks: Sequence[PlannedDisk], wishes: Wishes) -> Way:
-    if wishes.disk or wishes.vm:
+    if wishes.alone:
         return "disk"
     if image.format != "xva":
         return "machine"
@@ -144,7 +144,7 @@ def _wire(case: _Case, problems: Problems) -> tuple[PlannedVIF, ...]:
 def _contradictions(image: Image, wishes: Wishes, way: Way, host: Neighbour | None) -> Iterator[ConfigError]:
     if way == "disk" and (wishes.name or wishes.tags or wishes.map_network or wishes.new_mac or wishes.preserve):
         yield ConfigError("a disk alone has no name, tag, network or MAC", advice="Leave --disk and --vm out.")
-    if way == "disk" and wishes.start and not wishes.vm:
+    if way == "disk" and wishes.start and wishes.vm is None:
         yield ConfigError("a disk alone cannot be started", advice="Name the VM that gets it with --vm.")
     if way == "disk" and wishes.start and host and host.power_state not in {"Halted", "Suspended"}:
         yield ConfigError(f"the VM {host.name!r} is {host.power_state.lower()} already", advice="Leave --start out.")

@@ -32,6 +32,11 @@ class Wishes:
     vm: str | None = None
     force: bool = False
 
+    @property
+    def alone(self) -> bool:
+        """Whether a disk is wanted alone, without the VM around it; an empty name names none, but is one."""
+        return self.disk is not None or self.vm is not None
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedDisk:

@@ -74,6 +74,8 @@ def test_a_wish_comes_through() -> None:
         (Wishes(preserve=True), "raw", "--preserve is for whole VMs; the MACs of this one are kept anyway"),
         (Wishes(disk="root", vm="host", start=True), "xva", "the VM 'host' is running already"),
         (Wishes(disk="nothing"), "xva", "nas:web@2026 has no disk 'nothing'"),
+        (Wishes(disk=""), "xva", "nas:web@2026 has no disk ''"),
+        (Wishes(disk="root", vm=""), "xva", "0 VMs of the pool are called ''"),
         (Wishes(vm="host"), "xva", "nas:web@2026 has 2 disks"),
     ],
 )
