@@ -71,7 +71,7 @@ def test_it_takes_what_the_configuration_takes(text: str, tmp_path: Path) -> Non
 
 WRONG = [
     (MIRRORED + "kep = 3\n", "mirrors.b", "'kep' was unexpected"),
-    (MIRRORED + 'delete = "no"\n', "mirrors.b.delete", "'no' is not of type 'boolean'"),
+    (MIRRORED + 'delete = "soon"\n', "mirrors.b.delete", "'soon' is not of type 'boolean'"),
     ("pol = 1\n" + WHOLE, "", "'pol' was unexpected"),
     (TARGET + JOB, "", "'pool' is a required property"),
     (WHOLE.replace('url = "https://xen1"', "url = 1"), "pool.url", "1 is not of type 'string'"),
