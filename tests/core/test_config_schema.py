@@ -53,6 +53,11 @@ RIGHT = [
     WHOLE + '[methods.vdi-export]\nformat = "vhd"\n',
     WHOLE + '[methods.disk]\ntype = "vdi-export"\nformat = "vhd"\n',
     WHOLE + '[methods.vm-export]\ntype = "vdi-export"\nformat = "vhd"\n',
+    POOL
+    + TARGET
+    + TARGET.replace("nas", "b")
+    + JOB
+    + '[mirrors.m]\ntype = "copy"\ntarget = "b"\nkeep = { last = 2 }\nwait = false\n',
     WHOLE.replace("[jobs.a]", '[jobs.a]\nstall = "1h 30m"\nretry-wait = 5\npool-database = true'),
     WHOLE.replace("[jobs.a]", "[jobs.a]\npool-database = { keep = { last = 3 } }"),
     WHOLE.replace("[jobs.a]", '[jobs.a]\ncompress = { with = "zstd", level = 3, when = "after", worker = true }'),
@@ -101,6 +106,8 @@ WRONG = [
         "jobs.a.compress",
         "'level' was unexpected",
     ),
+    (WHOLE + '[mirrors.m]\ntype = "copy"\ntarget = "nas"\nkep = 1\n', "mirrors.m", "'kep' was unexpected"),
+    (WHOLE + '[mirrors.m]\ntype = "copy"\nkeep = { last = 0 }\n', "mirrors.m.keep.last", "less than the minimum"),
     (WHOLE + '[reporters.r]\ntype = "json"\npath = 5\n', "reporters.r.path", "5 is not of type 'string'"),
     (WHOLE + '[notifiers.n]\ntype = "email"\nhost = "h"\nfrom = "a@b"\nto = []\n', "notifiers.n.to", ""),
 ]
@@ -162,6 +169,8 @@ def _load_all(path: Path) -> None:
     site.job("a")
     for label, section in site.config.methods.items():
         site.registry.method(label, section)
+    for label in site.config.mirrors:
+        site.mirror(label)
     for label, section in site.config.reporters.items():
         site.registry.reporter(label, section)
     for label, section in site.config.notifiers.items():

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from tests.integration.world import World
@@ -40,3 +41,9 @@ def test_the_wheel_makes_a_backup(world: World, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert all(verdict.good for verdict in world.verify_all())
+    new = [str(clean / "bin" / "vmbackup"), "plugins", "new", "target", "my-nas", "--dir", str(tmp_path)]
+    subprocess.run(new, check=True, capture_output=True)
+    assert (tmp_path / "vmbackup-my-nas" / "vmbackup_my_nas" / "__init__.py").is_file()
+    with ZipFile(wheel) as archive:
+        typed = {name.partition("/")[0] for name in archive.namelist() if name.endswith("/py.typed")}
+    assert {"vmbackup", "vmbackup_targets", "vmbackup_compressors", "vmbackup_reporters"} <= typed

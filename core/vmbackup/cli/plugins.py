@@ -1,6 +1,8 @@
 """`vmbackup plugins`: what is installed, what did not load, and what a plugin may be told."""
 
+import shlex
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,6 +10,7 @@ import typer
 from vmbackup.cli.options import ConfigOption, JsonOption, open_registry
 from vmbackup.cli.output import console, name, print_json, table
 from vmbackup.errors import PluginError
+from vmbackup.plugin_template import NewPlugin, kinds, write
 from vmbackup.registry import Registered, Registry
 from vmbackup.settings_schema import schema_of, settings_of
 
@@ -85,6 +88,27 @@ def show(
         default = "[bold]needed[/]" if setting.required else name(setting.default or "")
         shown.add_row(name(setting.key), name(setting.type), default, name(setting.description))
     out.print(shown)
+    return 0
+
+
+@app.command("new")
+def new(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"One of {', '.join(kinds())}.")],
+    called: Annotated[str, typer.Argument(metavar="NAME", help="What the configuration will call it.")],
+    folder: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where its folder is made.")] = Path(),
+) -> int:
+    """Write a new plugin: a distribution that works, with its tests, for you to change."""
+    plugin = NewPlugin(kind, called)
+    if other := Registry.installed().plugins.get((kind, called)):
+        raise PluginError(f"there is a {kind} {called!r} already, in {other.distribution}", advice="Take another name.")
+    made = write(plugin, folder)
+    out = console()
+    out.print(f"The {kind} {called} is in {name(str(made))}, and works as it is. Next:", soft_wrap=True)
+    out.print()
+    out.print(f"    cd {name(shlex.quote(str(made)))}", soft_wrap=True)
+    out.print("    pip install -e '.\\[test]'")
+    out.print("    pytest")
+    out.print(f"    vmbackup plugins show {kind}:{called}")
     return 0
 
 

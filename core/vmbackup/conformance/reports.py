@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from vmbackup.errors import Interrupted
 from vmbackup.manifest import Image, ImageDisk, Manifest, PoolFact, Rehearsed, StoredFile, VMFact
 from vmbackup.models import Pool
-from vmbackup.results import PREPARE, Backup, Covered, Failure, Outcome, Removal, Report, Run, VMResult
+from vmbackup.results import PREPARE, Backup, Covered, Failure, Mirrored, Outcome, Removal, Report, Run, VMResult
 
 START = datetime(2026, 3, 14, 22, 0, tzinfo=UTC)
 MANY = 200
@@ -61,6 +61,14 @@ def reports() -> Mapping[str, Report]:
         ),
         "a run with its inventory": replace(
             whole, inventory=(Covered("web", _uuid(1), taken=True), Covered("printer", _uuid(9), taken=False))
+        ),
+        "a run with mirrors": replace(
+            whole,
+            mirrored=(
+                Mirrored("offsite", "campus/vm-1/20260314T220100Z-3f9a", "copied", 3 << 29, 61.5),
+                Mirrored("offsite", "campus/vm-1/20260114T220100Z-11aa", "removed", failure=FULL),
+                Mirrored("tape", "", "reached", failure=replace(FULL, step="mirror", message="tape: no route to host")),
+            ),
         ),
         "a run with rehearsals": replace(whole, rehearsals=_rehearsals()),
         "a run with a dump of the pool database": replace(
@@ -116,6 +124,7 @@ def _called(name: str, whole: Report) -> Report:
         failures=(failure,),
         warnings=(failure,),
         removals=(Removal("nas", name, name, failure),),
+        mirrored=(Mirrored("offsite", name, "copied", failure=failure),),
         inventory=(Covered(name, _uuid(1), taken=True),),
     )
 

@@ -1,5 +1,6 @@
 """The promises of who is told of a run: reporters and notifiers."""
 
+import traceback
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 
@@ -64,7 +65,7 @@ def raises_when_it_cannot_tell(teller: Teller) -> None:
         with heard() as said:
             tell(teller, report)
     except NotifyError as error:
-        require_unsaid(teller, _bytes(f"{error}\n{error.__cause__}\n{error.__context__}"), "the error")
+        require_unsaid(teller, _bytes("".join(traceback.format_exception(error))), "the error")
         require(bool(error.message), "the error has no words")
     except Exception as error:
         raise PromiseBroken(f"it raised {type(error).__name__}, which counts as a bug; NotifyError is due") from error

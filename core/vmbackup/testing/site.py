@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vmbackup.bench import Packing
+from vmbackup.config import MirrorRules
 from vmbackup.config_file import ConfigFile, load
-from vmbackup.contracts import Compressor, Method, Notifier, Plugin, Reporter, Target
+from vmbackup.contracts import Compressor, Method, Mirror, Notifier, Plugin, Reporter, Target
 from vmbackup.journal import Journal
 from vmbackup.manifest import Identity
 from vmbackup.registry import Registered, Registry
@@ -187,6 +188,9 @@ class _Site(Site):
                 return replace(parts, job=job, repositories=(Repository(_anew(plugin), repository.identity),))
             case Compressor():
                 return replace(parts, packing=Packing(compressor=plugin))
+            case Mirror():
+                plugin.meet(self._opened)
+                return replace(parts, mirrors=(*parts.mirrors, (plugin, MirrorRules())))
             case Reporter():
                 return replace(parts, reporters=(*parts.reporters, plugin))
             case Notifier():
