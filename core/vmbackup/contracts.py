@@ -95,6 +95,11 @@ class Target(Plugin[S_co]):
     def stat(self, key: str) -> Stored | None:
         """What lies under `key`, or None."""
 
+    def local_path(self, key: str) -> Path | None:
+        """Where `key` is found on this machine while the target is entered, or None where it is no file here."""
+        del key
+        return None
+
     @abstractmethod
     def fetch(self, key: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """The bytes under `key` from `offset` on, `length` of them or to the end. Raises KeyMissing."""

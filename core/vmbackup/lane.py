@@ -136,6 +136,9 @@ class _Pulsing(Target[Settings]):
     def stat(self, key: str) -> Stored | None:
         return self._then_beat(self._target.stat(key))
 
+    def local_path(self, key: str) -> Path | None:
+        return self._target.local_path(key)
+
     def fetch(self, key: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         return self._beating(self._target.fetch(key, offset, length))
 

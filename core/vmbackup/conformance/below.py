@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from typing_extensions import Buffer
 
@@ -28,6 +29,10 @@ class Below(Target[Settings]):
         """Look in the folder."""
         found = self.target.stat(self.key(key))
         return found and self._stored(found)
+
+    def local_path(self, key: str) -> Path | None:
+        """In the folder."""
+        return self.target.local_path(self.key(key))
 
     def fetch(self, key: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Fetch from the folder."""

@@ -79,6 +79,10 @@ class FolderTarget(Target[S_co]):
             found = chain.file(name) if chain.descend() else None
         return Stored(key, found.st_size) if found else None
 
+    def local_path(self, key: str) -> Path | None:
+        """Below the folder, as long as that is open."""
+        return self._folder / key if self._root is not None else None
+
     def fetch(self, key: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """The bytes, in pieces of 1 MiB."""
         explained = self.explained("read", key)

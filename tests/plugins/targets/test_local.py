@@ -34,6 +34,16 @@ def test_relative_paths_and_unknown_settings_are_refused() -> None:
             LocalSettings.model_validate(section)
 
 
+def test_what_it_keeps_has_a_path_on_this_machine_while_it_is_entered(tmp_path: Path) -> None:
+    target = Local("disk", LocalSettings(path=tmp_path))
+    with target:
+        target.store("pool/vm/image.xva", [b"x"])
+        path = target.local_path("pool/vm")
+        assert path is not None
+        assert path.joinpath("image.xva").read_bytes() == b"x"
+    assert target.local_path("pool/vm") is None
+
+
 def on(disk: Disk, uuid: str) -> Local:
     return Local("usb", LocalSettings(path=disk.folder, filesystem=uuid))
 
