@@ -11,6 +11,7 @@
     │   │   └── Stalled              4   a transfer stood still for too long
     │   ├── SnapshotRefused          4   the SR should not have to bear one more snapshot
     │   ├── TimeUp                   4   the time that `max-duration` gives is up
+    │   ├── HookFailed               4   a command of the site's own failed before a snapshot
     │   ├── ImageError               4   the bytes are not a whole image
     │   └── TargetError              4   the target could not do what was asked
     │       ├── KeyRefused           4   the key is not one that a target takes
@@ -107,6 +108,10 @@ class SnapshotRefused(BackupError):
 
 class TimeUp(BackupError):
     """The time that `max-duration` gives a job or a VM is up."""
+
+
+class HookFailed(BackupError):
+    """A command of the site's own failed, was missing, or took too long."""
 
 
 class ImageError(BackupError):
