@@ -11,7 +11,7 @@ demo: .venv/installed
 	$(BIN)/vmbackup demo $(if $(DIR),--dir $(DIR))
 
 test: .venv/installed lint
-	@PATH="$$PATH:/usr/sbin:/sbin"; for tool in mke2fs:e2fsprogs qemu-img:qemu-utils bsdtar:libarchive-tools node:nodejs npm:npm \
+	@PATH="$$PATH:/usr/sbin:/sbin"; for tool in mke2fs:e2fsprogs qemu-img:qemu-utils bsdtar:libarchive-tools curl:curl node:nodejs npm:npm \
 	    smbd:samba smbclient:smbclient zstd:zstd gzip:gzip linux.uml:user-mode-linux cc:gcc mount.nfs:nfs-common rpc.nfsd:nfs-kernel-server \
 	    rpcbind:rpcbind modprobe:kmod ip:iproute2 iptables-legacy:iptables setquota:quota; do \
 	    command -v $${tool%%:*} >/dev/null || { echo "$${tool%%:*} is missing: apt-get install $${tool#*:}" >&2; exit 1; }; \

@@ -5,11 +5,20 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from vmbackup.errors import ConfigError
 from vmbackup.headroom import Margin
 from vmbackup.life_sign import LifeSign
+from vmbackup.moments import FACTS, Moment, placeholders
 from vmbackup.selection import Pattern
 from vmbackup.settings import Secret, Settings
 from vmbackup.xapi.trust import Address, Trust, normal_fingerprint
@@ -251,6 +260,38 @@ class PluginsSection(Settings):
     )
 
 
+def _pattern(value: str) -> str:
+    return Selector(match=value).match
+
+
+class Hook(Settings):
+    """A command of the site's own at a moment of a run."""
+
+    on: Moment
+    run: tuple[str, ...] = Field(min_length=1, description="a program and its arguments, with {facts}; no shell")
+    timeout: Duration = Field(default=60.0, description="a command that takes longer is killed")
+    jobs: tuple[Label, ...] = Field(default=(), description="only in runs of these jobs")
+    vms: tuple[Annotated[str, AfterValidator(_pattern)], ...] = Field(default=(), description="only for these VMs")
+    targets: tuple[Label, ...] = Field(default=(), description="only for backups on these targets")
+
+    @field_validator("run")
+    @classmethod
+    def _knows_its_facts(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if "on" in info.data:
+            known = FACTS[info.data["on"]]
+            for name in sorted(placeholders(value) - set(known)):
+                raise ValueError(f"{info.data['on']} knows no {{{name}}}; it knows {', '.join(known)}")
+        return value
+
+    @field_validator("vms", "targets")
+    @classmethod
+    def _is_about_them(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        about = "uuid" if info.field_name == "vms" else "target"
+        if value and "on" in info.data and about not in FACTS[info.data["on"]]:
+            raise ValueError(f"{info.data['on']} is not about one of them")
+        return value
+
+
 class Config(Settings):
     """The whole file. The sections of plugins are named by their labels; `type` says which plugin each is."""
 
@@ -264,4 +305,5 @@ class Config(Settings):
     methods: dict[Label, Section] = Field(default_factory=dict)
     notifiers: dict[Label, Section] = Field(default_factory=dict)
     reporters: dict[Label, Section] = Field(default_factory=dict)
+    hooks: tuple[Hook, ...] = ()
     jobs: dict[Label, Job] = Field(default_factory=dict)

@@ -18,7 +18,6 @@ SECTIONS = {
     "targets": Target.kind,
     "mirrors": Mirror.kind,
     "methods": Method.kind,
-    "mirrors": Mirror.kind,
     "notifiers": Notifier.kind,
     "reporters": Reporter.kind,
 }

@@ -119,10 +119,6 @@ class Target(Plugin[S_co]):
     def free(self) -> int | None:
         """Bytes that may still be stored, or None where nobody knows."""
 
-    def path(self, key: str) -> Path | None:  # noqa: ARG002 - there is none on most targets
-        """Where other programs of this machine find the file under `key` while this is entered; None if nowhere."""
-        return None
-
     @abstractmethod
     def leftovers(self) -> Iterator[Leftover]:
         """Files that a dead process left unfinished; those that a living one is writing may be among them."""

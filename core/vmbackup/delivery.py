@@ -87,7 +87,8 @@ class Delivery:
             share.backup = backup
             if share.intent is not None:
                 self._bench.journal.close(share.intent)
-            self._bench.listeners.backup_stored(self._bench.run, backup)
+            path = share.lane.repository.target.local_path(backup.folder)
+            self._bench.listeners.backup_stored(self._bench.run, backup, path)
 
     def _alive(self) -> list[_Share]:
         return [share for share in self._shares if share.alive]

@@ -3,7 +3,8 @@
 import io
 import tarfile
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
 from vmbackup.bench import Bench, folder_of, stored_file
@@ -14,6 +15,7 @@ from vmbackup.errors import BackupError, Interrupted, TimeUp, TransferError
 from vmbackup.images import Evidence, read_ova
 from vmbackup.manifest import Image, ImageDisk, StoredFile, is_ours
 from vmbackup.metadata import GUIDE, SUMS, files_for_people, guide, sums
+from vmbackup.models import VM
 from vmbackup.plan import Task
 from vmbackup.proof import Proof
 from vmbackup.results import Failure, VMResult
@@ -92,10 +94,11 @@ class VMBackup:
             raise TimeUp("the time that max-duration gives the job was up before its turn came")
         delivery.begin(self._started)
         self._enter("snapshot")
-        moment = datetime.now(UTC)
         vm = reread(bench.session, self._task.vm)
-        scratch = PoolScratch(bench.session, bench.journal, bench.margin, self._limits.deadline)
-        export = self._method.begin(scratch, vm, bench.packing.host)
+        with self._told_of_snapshot(vm):
+            moment = datetime.now(UTC)
+            scratch = PoolScratch(bench.session, bench.journal, bench.margin, self._limits.deadline)
+            export = self._method.begin(scratch, vm, bench.packing.host)
         if not is_ours(export.image):
             raise BackupError(f"the method {self._task.method} calls its image {export.image!r}; see is_ours")
         self._enter("metadata")
@@ -120,6 +123,25 @@ class VMBackup:
         files.append(delivery.store_small("guide", SUMS, sums((image, *files))))
         delivery.publish(manifest.model_copy(update={"files": (image, *files)}))
         self._enter("cleanup")
+
+    @contextmanager
+    def _told_of_snapshot(self, vm: VM) -> Iterator[None]:
+        """Tell the site's own commands before and after a snapshot; a VM that is exported as it is has none.
+
+        Those after it are told whatever became of it and of those before it: they let go what those hold.
+        """
+        if not self._method.snapshots(vm):
+            yield
+            return
+        run, hooks, made = self._bench.run, self._bench.listeners.hooks, False
+        try:
+            self._enter("before-snapshot")
+            hooks.before_snapshot(run, vm, self._task.method)
+            self._enter("snapshot")
+            yield
+            made = True
+        finally:
+            hooks.after_snapshot(run, vm, self._task.method, made=made)
 
     def _metadata(self, export: Export) -> bytes:
         """Fetch the VM record and all that belongs to it: a tar that holds `ova.xml` alone (xapi: export.ml)."""

@@ -151,9 +151,6 @@ class _Pulsing(Target[Settings]):
     def free(self) -> int | None:
         return self._then_beat(self._target.free())
 
-    def path(self, key: str) -> Path | None:
-        return self._target.path(key)
-
     def leftovers(self) -> Iterator[Leftover]:
         return self._beating(self._target.leftovers())
 

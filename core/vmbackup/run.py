@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -10,6 +11,7 @@ from vmbackup.bench import Bench
 from vmbackup.cleanup import clean_up, reconcile, tidy
 from vmbackup.engine import VMBackup
 from vmbackup.errors import Interrupted, TargetStalled, VmbackupError
+from vmbackup.hooks import Hooks
 from vmbackup.journal import Journal
 from vmbackup.lane import Lane
 from vmbackup.listeners import Listeners
@@ -77,8 +79,8 @@ def run_job(site: Site, name: str, watcher: Watcher) -> Report:
     """
     parts = site.job(name)
     state = site.state()
-    with state.lock(name):
-        listeners = Listeners(site.registry, parts.reporters, parts.notifiers)
+    with state.lock(name), closing(Hooks(site.config.hooks, name)) as hooks:
+        listeners = Listeners(site.registry, parts.reporters, parts.notifiers, hooks)
         unknown = Pool(
             ref="", uuid="", name=site.config.pool.url, coordinator="", product="", version="", default_sr=""
         )

@@ -98,6 +98,7 @@ class Site:
         packing = collect.make(partial(self._packing, name, job))
         reporters = collect.each("report", "reporter", job.report, config.reporters, registry.reporter)
         notifiers = collect.each("notify", "notifier", job.notify, config.notifiers, registry.notifier)
+        collect.problems += _unknown_in_hooks(config)
         self.file.refuse(collect.problems)
         for plugin in (*filter(None, methods.values()), *reporters, *notifiers, *(mirror for mirror, _ in mirrors)):
             self._keep_secrets(plugin)
@@ -199,6 +200,21 @@ class _Collector:
             elif (plugin := self.make(partial(factory, label, sections[label]))) is not None:
                 made.append(plugin)
         return made
+
+
+def _unknown_in_hooks(config: Config) -> Iterator[ConfigProblem]:
+    """Yield the jobs and targets that hooks name and the configuration does not have."""
+    for number, hook in enumerate(config.hooks):
+        yield from (
+            ConfigProblem(("hooks", number, "jobs"), _unknown("job", label, config.jobs))
+            for label in hook.jobs
+            if label not in config.jobs
+        )
+        yield from (
+            ConfigProblem(("hooks", number, "targets"), _unknown("target", label, config.targets))
+            for label in hook.targets
+            if label not in config.targets
+        )
 
 
 def _unknown(kind: str, label: str, known: Collection[str]) -> str:

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -9,6 +9,7 @@ from tests.core.builders import FAILURE, RUN, backup, report, result, vm
 
 from vmbackup.contracts import Notifier, Reporter
 from vmbackup.errors import BackupError, Interrupted
+from vmbackup.hooks import Hooks
 from vmbackup.listeners import Listeners
 from vmbackup.registry import Registry
 from vmbackup.results import Report
@@ -83,6 +84,10 @@ def strangers() -> Registry:
     return Registry(point for point in points if point.dist and point.dist.name.startswith("listener"))
 
 
+def told_by(reporters: Iterable[Reporter[Settings]] = (), notifiers: Iterable[Notifier[Settings]] = ()) -> Listeners:
+    return Listeners(strangers(), reporters, notifiers, Hooks((), "weekend"))
+
+
 def heard(module: str) -> list[Any]:
     told: list[Any] = import_module(module).heard
     return told
@@ -91,14 +96,14 @@ def heard(module: str) -> list[Any]:
 def tell_everything(listeners: Listeners) -> Report:
     listeners.run_started(RUN)
     listeners.vm_started(RUN, vm())
-    listeners.backup_stored(RUN, backup())
+    listeners.backup_stored(RUN, backup(), None)
     listeners.vm_finished(RUN, result())
     return listeners.run_finished(report(result()))
 
 
 def test_everyone_hears_each_moment_with_what_it_asks_for(bring: Bring) -> None:
     module = bring("listener-a", HEARS)
-    after = tell_everything(Listeners(strangers(), [], []))
+    after = tell_everything(told_by())
     assert heard(module) == [
         ("run_started", RUN),
         ("vm_started", RUN, vm()),
@@ -118,7 +123,7 @@ def test_one_that_raises_is_named_and_all_others_are_told(bring: Bring, moment: 
     first = bring("listener-a", HEARS)
     bring("listener-b", RAISES.format(moment=f"vmbackup_{moment}", error=error))
     last = bring("listener-c", HEARS)
-    after = tell_everything(Listeners(strangers(), [], []))
+    after = tell_everything(told_by())
     assert [told[0] for told in heard(first)] == MOMENTS
     assert [told[0] for told in heard(last)] == MOMENTS
     (warning,) = after.warnings
@@ -132,7 +137,7 @@ def test_reporters_are_told_before_notifiers_each_in_the_job_s_order(bring: Brin
     order = Order()
     module = bring("listener-a", HEARS)
     reporters, notifiers = [Write("z", order), Write("a", order)], [Tell("y", order), Tell("b", order)]
-    Listeners(strangers(), reporters, notifiers).run_finished(report())
+    told_by(reporters, notifiers).run_finished(report())
     assert order.told == ["z", "a", "y", "b"]
     assert heard(module) == [("run_finished",)]
 
@@ -140,8 +145,7 @@ def test_reporters_are_told_before_notifiers_each_in_the_job_s_order(bring: Brin
 @pytest.mark.parametrize("error", [BackupError("full", advice="Make room."), KeyError("x"), SystemExit(3)])
 def test_reporters_and_notifiers_that_raise_cost_the_others_nothing(error: BaseException) -> None:
     order = Order()
-    listeners = Listeners(
-        strangers(),
+    listeners = told_by(
         [Write("html", order, error), Write("json", order)],
         [Tell("mail", order, error), Tell("chat", order)],
     )
@@ -154,7 +158,7 @@ def test_reporters_and_notifiers_that_raise_cost_the_others_nothing(error: BaseE
 def test_what_went_wrong_during_the_run_is_in_the_report_that_is_told(bring: Bring) -> None:
     order = Order()
     bring("listener-a", RAISES.format(moment="vmbackup_vm_started", error="OSError('no')"))
-    listeners = Listeners(strangers(), [Write("html", order)], [])
+    listeners = told_by([Write("html", order)])
     listeners.vm_started(RUN, vm())
     listeners.vm_started(RUN, vm())
     before = replace(report(result()), warnings=(FAILURE,))
@@ -164,6 +168,6 @@ def test_what_went_wrong_during_the_run_is_in_the_report_that_is_told(bring: Bri
 
 
 def test_an_interruption_is_never_kept_back() -> None:
-    listeners = Listeners(strangers(), [Write("html", Order(), Interrupted(15))], [])
+    listeners = told_by([Write("html", Order(), Interrupted(15))])
     with pytest.raises(Interrupted):
         listeners.run_finished(report())

@@ -46,7 +46,7 @@ class StoredOriginal:
 
     def path(self, file: OriginalFile) -> Path | None:
         """Return the file's path, having read it once to prove it."""
-        found = self._target.path(f"{self.folder}/{file.name}")
+        found = self._target.local_path(f"{self.folder}/{file.name}")
         if found is not None:
             for _ in self.fetch(file):
                 pass

@@ -180,10 +180,6 @@ class FolderTarget(Target[S_co]):
         with Chain(self._opened(), folders) as chain:
             yield chain, name
 
-    def path(self, key: str) -> Path | None:
-        """Return the file's path."""
-        return self._path(check_key(key))
-
     def _path(self, key: str) -> Path:
         return self._folder / key
 
