@@ -5,6 +5,7 @@ import pytest
 from tests.core.test_listeners import HEARS, RAISES, Order, Write, strangers, tell_everything
 
 from vmbackup.errors import BackupError
+from vmbackup.hooks import Hooks
 from vmbackup.listeners import Listeners
 from vmbackup.trace import VARIABLE, traced
 
@@ -20,7 +21,7 @@ def test_each_call_is_told_with_its_plugin_and_outcome(
 ) -> None:
     bring("listener-a", HEARS)
     bring("listener-b", RAISES.format(moment="vmbackup_vm_started", error="ValueError('my secret')"))
-    listeners = Listeners(strangers(), [Write("html", Order(), BackupError("my secret"))], [])
+    listeners = Listeners(strangers(), [Write("html", Order(), BackupError("my secret"))], [], Hooks((), "weekend"))
     monkeypatch.setenv(VARIABLE, "1")
     tell_everything(listeners)
     told = capsys.readouterr()
