@@ -171,6 +171,8 @@ def test_a_run_meanwhile_takes_no_notice_of_it(world: World) -> None:
         assert process.poll() is None
         time.sleep(0.02)
     assert exit_code(world.run()) == 0
+    second = world.cli("rehearse", "web 01@latest")
+    assert (second.returncode, "another rehearsal is under way" in second.stderr) == (11, True)
     while not [vm for vm in world.pool.records("VM").values() if vm["name_label"] == "rehearsal of web 01"]:
         assert process.poll() is None
         time.sleep(0.02)

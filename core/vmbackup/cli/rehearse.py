@@ -47,7 +47,7 @@ def rehearse(
     rules = _rules(site, job, sr=sr, network=network, wait=wait, within=within)
     chosen = _of_job(site, job, target) if job else [known(site, target).choose(text) for text in backups or ()]
     results = []
-    with site.state().lock("rehearsal"), interruptible(site.state()):
+    with site.state().lock("rehearse=", "rehearsal"), interruptible(site.state()):
         for backup in chosen:
             result, warnings = _rehearse(site, backup, rules)
             results.append(result)
