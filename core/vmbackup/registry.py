@@ -27,6 +27,7 @@ from vmbackup.settings import Settings
 from vmbackup.trace import traced
 
 GROUP = "vmbackup"
+REGISTER = hookspecs.vmbackup_register.__name__
 DISABLE = "VMBACKUP_DISABLE_PLUGINS"
 KINDS: tuple[type[Plugin[Settings]], ...] = (Method, Target, Compressor, Mirror, Reporter, Notifier)
 P = TypeVar(
@@ -90,6 +91,15 @@ class Registry:
         plugins = plugins or PluginsSection()
         words = (word.strip() for word in os.environ.get(DISABLE, "").split(","))
         return cls(entry_points(group=GROUP), (*plugins.disabled, *filter(None, words)), plugins.paths)
+
+    @property
+    def listeners(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Who hears of moments, as `distribution:entry point`, and of which."""
+        found = []
+        for name, module in self.hooks.list_name_plugin():
+            heard = sorted(hook.name for hook in self.hooks.get_hookcallers(module) or () if hook.name != REGISTER)
+            found += [(name, tuple(heard))] if heard else []
+        return found
 
     def target(self, label: str, section: Mapping[str, object]) -> Target[Settings]:
         """Make the target of `[targets.LABEL]`."""

@@ -18,7 +18,7 @@ UNLUCKY = ("settings", "plugin", "path", "buffer", "class", "report", "a1-2b")
 
 
 def test_there_are_templates_for_these_kinds() -> None:
-    assert kinds() == ["compressor", "method", "notifier", "reporter", "target"]
+    assert kinds() == ["compressor", "method", "mirror", "notifier", "reporter", "target"]
 
 
 @pytest.mark.parametrize("name", UNLUCKY)

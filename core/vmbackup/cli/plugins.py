@@ -32,6 +32,9 @@ def plugins(context: typer.Context, config: ConfigOption = None, as_json: JsonOp
                     {"entry_point": failure.entry_point, "distribution": failure.distribution, "reason": failure.reason}
                     for failure in registry.failures
                 ],
+                "listeners": [
+                    {"distribution": source, "moments": list(moments)} for source, moments in registry.listeners
+                ],
                 "disabled": [asdict(disabled) for disabled in registry.unwanted.found],
                 "unknown": list(registry.unwanted.unknown),
             }
@@ -41,6 +44,8 @@ def plugins(context: typer.Context, config: ConfigOption = None, as_json: JsonOp
     shown = table("kind", "name", "distribution", "summary")
     for (kind, plugin), registered in found:
         shown.add_row(kind, name(plugin), name(_origin(registered)), name(registered.summary))
+    for source, moments in registry.listeners:
+        shown.add_row("listener", "", name(source), f"hears {', '.join(moments)}")
     out.print(shown)
     for failure in registry.failures:
         where = f"{failure.distribution} ({failure.entry_point})"

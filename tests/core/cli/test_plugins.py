@@ -58,6 +58,15 @@ def test_the_list_says_what_did_not_load_and_why(bring: Bring) -> None:
     assert [one["distribution"] for one in found["failed"]] == ["acme-broken"]
 
 
+def test_who_hears_of_a_moment_is_listed(bring: Bring) -> None:
+    moments = "@hookimpl\ndef vmbackup_vm_started(): pass\n@hookimpl\ndef vmbackup_run_started(): pass\n"
+    bring("acme-hears", moments)
+    assert "acme-hears:main" in ran()
+    assert "hears vmbackup_run_started, vmbackup_vm_started" in ran()
+    (heard,) = json.loads(ran("--json"))["listeners"]
+    assert heard == {"distribution": "acme-hears:main", "moments": ["vmbackup_run_started", "vmbackup_vm_started"]}
+
+
 def test_the_settings_of_one(bring: Bring) -> None:
     bring("acme-reports", MINE, "2.5")
     told = ran("show", "reporter:mine")
