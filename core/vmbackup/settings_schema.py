@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.errors import PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
@@ -49,40 +48,50 @@ def schema_of(model: type[BaseModel], refs: str = "#/$defs/{model}") -> Schema:
     A stranger's model may hold types that have no schema; then each of its keys may hold anything.
     """
     try:
-        return model.model_json_schema(by_alias=True, ref_template=refs, schema_generator=ForToml)
-    except PydanticUserError:
+        schema = model.model_json_schema(by_alias=True, ref_template=refs, schema_generator=ForToml)
+    except Exception:  # noqa: BLE001 - a stranger's types may raise anything
         keys = {
             field.alias or name: {"description": field.description or ""} for name, field in model.model_fields.items()
         }
         required = [field.alias or name for name, field in model.model_fields.items() if field.is_required()]
         return {"type": "object", "properties": keys, "required": required, "additionalProperties": False}
+    if "$ref" in schema:
+        # A model that holds itself is nothing but a reference.
+        whole = next(found for name, found in schema["$defs"].items() if schema["$ref"] == refs.format(model=name))
+        return {**whole, "$defs": schema["$defs"]}
+    return schema
 
 
 def settings_of(model: type[BaseModel]) -> tuple[Setting, ...]:
     """Return the keys of a section in the order of its model; those of a table inside it are dotted."""
     schema = schema_of(model)
-    return tuple(_settings(schema, schema.get("$defs", {}), ""))
+    return tuple(_settings(schema, schema.get("$defs", {}), "", frozenset({model.__name__})))
 
 
-def _settings(schema: Schema, defs: Mapping[str, Schema], above: str) -> Iterator[Setting]:
+def _settings(schema: Schema, defs: Mapping[str, Schema], above: str, inside: frozenset[str]) -> Iterator[Setting]:
+    """Yield the keys of a table and of those in it, but for the names `inside` which it stands: it may hold itself."""
     required = schema.get("required", [])
     for key, value in schema.get("properties", {}).items():
         default = json.dumps(value["default"], ensure_ascii=False) if "default" in value else None
         target = _resolved(value, defs)
         description = value.get("description") or ""
         yield Setting(f"{above}{key}", _words(value, defs), key in required, default, description)
-        if target is not value and "properties" in target and not _is_secret(value):
-            yield from _settings(target, defs, f"{above}{key}.")
+        name = _name(value)
+        if name not in inside and "properties" in target and not _is_secret(value):
+            yield from _settings(target, defs, f"{above}{key}.", inside | {name})
+
+
+def _name(schema: Schema) -> str:
+    """Return the name under `$defs` that a schema refers to, or "" where it stands for itself."""
+    return str(schema.get("$ref", "")).rpartition("/")[2]
 
 
 def _resolved(schema: Schema, defs: Mapping[str, Schema]) -> Schema:
-    ref = schema.get("$ref")
-    return defs.get(str(ref).rpartition("/")[2], schema) if ref else schema
+    return defs.get(_name(schema), schema)
 
 
 def _is_secret(schema: Schema) -> bool:
-    refs = [schema, *schema.get("anyOf", ())]
-    return any(str(one.get("$ref", "")).rpartition("/")[2] == SecretSource.__name__ for one in refs)
+    return SecretSource.__name__ in map(_name, [schema, *schema.get("anyOf", ())])
 
 
 def _words(schema: Schema, defs: Mapping[str, Schema]) -> str:

@@ -129,6 +129,14 @@ MINE = """
 class Inner(Settings):
     depth: int
 
+class Node(Settings):
+    child: "Node | None" = None
+
+class Chain(Notifier):
+    name = "chain"
+    Settings = Node
+    def notify(self, report): pass
+
 class Mine(Reporter):
     name = "my reports/2"
     class Settings(Settings):
@@ -138,7 +146,7 @@ class Mine(Reporter):
 
 @hookimpl
 def vmbackup_register():
-    return [Mine]
+    return [Mine, Chain]
 """
 
 
@@ -151,6 +159,8 @@ def test_a_stranger_s_section_is_in_it(bring: Bring) -> None:
     assert wrong(WHOLE + section + 'inner = { depth = "x" }\n', schema) == [
         ("reporters.r.inner.depth", "'x' is not of type 'integer'")
     ]
+    chain = '[notifiers.n]\ntype = "chain"\nchild = { child = { chidl = {} } }\n'
+    assert [place for place, _ in wrong(WHOLE + chain, schema)] == ["notifiers.n.child.child"]
     assert ("reporters.r.type", "'my reports/2' is not one of ['json']") in wrong(WHOLE + section)
 
 

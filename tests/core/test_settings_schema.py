@@ -3,6 +3,7 @@ from subprocess import Popen
 from typing import Literal
 
 from pydantic import ConfigDict, Field
+from pydantic_core import core_schema
 
 from vmbackup import NoSettings, Secret, Settings
 from vmbackup.config import Duration
@@ -65,6 +66,48 @@ def test_no_settings_are_none() -> None:
 def test_what_has_no_schema_may_be_anything() -> None:
     assert [(one.key, one.required) for one in settings_of(Odd)] == [("lock", False), ("count", True)]
     assert schema_of(Odd)["additionalProperties"] is False
+
+
+class Node(Settings):
+    """A table that holds tables of its kind."""
+
+    name: str
+    next: "Node | None" = None
+
+
+class Tree(Settings):
+    """What holds such a table."""
+
+    root: Node
+
+
+class Stubborn:
+    """Says nothing of itself to anybody."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: object) -> core_schema.CoreSchema:
+        return core_schema.is_instance_schema(cls)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, *_: object) -> dict[str, object]:
+        raise RuntimeError("not today")
+
+
+class Closed(Settings):
+    """A type that raises whatever it likes."""
+
+    what: Stubborn
+
+
+def test_a_table_may_hold_itself() -> None:
+    assert [(one.key, one.type) for one in settings_of(Node)] == [("name", "text"), ("next", "table")]
+    assert [one.key for one in settings_of(Tree)] == ["root", "root.name", "root.next"]
+    assert schema_of(Node)["properties"].keys() == {"name", "next"}
+    assert schema_of(Node, "#/$defs/mine.{model}")["properties"]["next"]["$ref"] == "#/$defs/mine.Node"
+
+
+def test_a_type_that_cannot_be_asked_may_be_anything() -> None:
+    assert [(one.key, one.type, one.required) for one in settings_of(Closed)] == [("what", "value", True)]
 
 
 def test_there_is_no_null_in_toml() -> None:

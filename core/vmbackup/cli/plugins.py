@@ -9,7 +9,7 @@ import typer
 
 from vmbackup.cli.options import ConfigOption, JsonOption, open_registry
 from vmbackup.cli.output import console, name, print_json, table
-from vmbackup.errors import PluginError
+from vmbackup.errors import ConfigError, PluginError
 from vmbackup.plugin_template import NewPlugin, kinds, write
 from vmbackup.registry import Registered, Registry
 from vmbackup.settings_schema import schema_of, settings_of
@@ -21,6 +21,10 @@ app = typer.Typer(help="List plugins, and what they may be told.")
 def plugins(context: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> int:
     """List the plugins: kind, name, distribution, summary; what did not load and why, and what is disabled."""
     if context.invoked_subcommand is not None:
+        if config or as_json:
+            raise ConfigError(
+                f"options of {context.invoked_subcommand} stand behind it: vmbackup plugins show NAME --json"
+            )
         return 0
     registry = open_registry(config)
     found = sorted(registry.plugins.items())
@@ -122,7 +126,10 @@ def _found(registry: Registry, said: str) -> tuple[str, str, Registered]:
     wanted = {(kind, called)} if colon else {known for known in registry.plugins if known[1] == said}
     found = [(*known, registry.plugins[known]) for known in sorted(wanted & set(registry.plugins))]
     if not found:
-        raise PluginError(f"no plugin is called {said!r}", advice="`vmbackup plugins` lists them all.")
+        raise PluginError(
+            f"no plugin is called {said!r}",
+            advice="`vmbackup plugins` lists them all, and what did not load or is disabled.",
+        )
     if len(found) > 1:
         kinds = ", ".join(f"{one}:{said}" for one, _, _ in found)
         raise PluginError(f"{said!r} is the name of several plugins", advice=f"Say which: {kinds}.")

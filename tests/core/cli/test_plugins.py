@@ -126,3 +126,9 @@ def test_a_section_about_plugins_that_is_wrong(tmp_path: Path, text: str, told: 
     done = CliRunner().invoke(app, ["plugins", "--config", str(config)])
     assert isinstance(done.exception, ConfigError)
     assert told in done.exception.message
+
+
+def test_an_option_is_never_ignored() -> None:
+    done = CliRunner().invoke(app, ["plugins", "--json", "show", "nfs"])
+    assert isinstance(done.exception, ConfigError)
+    assert "options of show stand behind it" in done.exception.message
