@@ -18,6 +18,7 @@ from vmbackup.errors import HookFailed, Interrupted
 KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR")
 # How much later than the command's own time the answer may come.
 GRACE_SECONDS = 30.0
+WAIT_SECONDS = 1.0
 PIECE = 1 << 16
 
 
@@ -87,9 +88,10 @@ class Commands:
                     answer: dict[str, Any] = json.loads(line)
                     if answer["number"] == self._number:
                         return answer
-                ready = selector.select(max(0.0, until - time.monotonic()))
+                # A signal that arrives just before a wait is heard only after it.
+                ready = selector.select(WAIT_SECONDS)
                 piece = os.read(descriptor, PIECE) if ready else b""
-                if not piece:
+                if (ready and not piece) or time.monotonic() > until:
                     raise HookFailed("the process that runs commands does not answer")
                 self._answered += piece
 

@@ -48,7 +48,7 @@ class Tls(Settings):
     @property
     def trust(self) -> Trust:
         """What this means for connections."""
-        return Trust(self.fingerprint, Path(self.ca) if self.ca else None, tuple(self.hosts.items()))
+        return Trust(self.fingerprint, Path(self.ca).absolute() if self.ca else None, tuple(self.hosts.items()))
 
     @model_validator(mode="after")
     def _one(self) -> "Tls":
@@ -250,13 +250,16 @@ def _absolute(path: Path) -> Path:
 
 
 class PluginsSection(Settings):
-    """Which of the installed plugins are not wanted, and where more are."""
+    """Which of the installed plugins are not wanted, where more are, and how long those that listen may take."""
 
     disabled: tuple[str, ...] = Field(
         default=(), description="plugins that are not loaded: their name, kind:name, or the name of their distribution"
     )
     paths: tuple[Annotated[Path, AfterValidator(_absolute)], ...] = Field(
         default=(), description="folders in which each Python file is a plugin; nobody else may write there"
+    )
+    timeout: Duration = Field(
+        default=300.0, description="how long a listener, reporter or notifier may take for one call"
     )
 
 

@@ -1,11 +1,16 @@
-"""Tells everyone about a moment; the only caller of moments. What one raises costs the others nothing."""
+"""Tells everyone about a moment; the only caller of moments. What one does wrong costs the others nothing.
+
+Plugins are called one at a time, on a thread that is not the main one.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from vmbackup.containment import Contained
 from vmbackup.contracts import Notifier, Reporter
+from vmbackup.errors import Interrupted
 from vmbackup.hooks import Hooks
 from vmbackup.models import VM
 from vmbackup.registry import Registry
@@ -23,13 +28,25 @@ class Listeners:
         reporters: Iterable[Reporter[Settings]],
         notifiers: Iterable[Notifier[Settings]],
         hooks: Hooks,
+        patience: float,
     ) -> None:
-        """`reporters` and `notifiers` are those that the job names, in its order, `hooks` the site's own commands."""
+        """`reporters` and `notifiers` are those that the job names, in its order, `hooks` the site's own commands.
+
+        `patience` is how long one of the plugins may take for one call, in seconds.
+        """
         self._hooks = registry.hooks
         self._reporters = tuple(reporters)
         self._notifiers = tuple(notifiers)
         self.hooks = hooks
-        self.failures: list[Failure] = []
+        self.failures = [
+            Failure(
+                "plugins", "PluginError", f"{failed.distribution} ({failed.entry_point}) did not load: {failed.reason}"
+            )
+            for failed in registry.failures
+        ]
+        self.failures += registry.warnings
+        self._contained = Contained(patience)
+        self._hanging: set[str] = set()
 
     def run_started(self, run: Run) -> None:
         """Tell that a run begins."""
@@ -58,9 +75,10 @@ class Listeners:
         self.hooks.run_finished(report)
         report = replace(report, warnings=report.warnings + self._taken())
         for reporter in self._reporters:
-            self._guard(f"reporter {reporter.label}", partial(reporter.write, report))
+            self._guard(name := f"reporter {reporter.label}", name, partial(reporter.write, report))
         for notifier in self._notifiers:
-            self._guard(f"notifier {notifier.label}", partial(notifier.notify, report))
+            self._guard(name := f"notifier {notifier.label}", name, partial(notifier.notify, report))
+        self._contained.close()
         return replace(report, warnings=report.warnings + self._taken())
 
     def _taken(self) -> tuple[Failure, ...]:
@@ -73,11 +91,26 @@ class Listeners:
     def _tell(self, moment: str, **facts: object) -> None:
         for implementation in reversed(getattr(self._hooks.hook, moment).get_hookimpls()):
             given = [facts[name] for name in implementation.argnames]
-            self._guard(f"{moment} of {implementation.plugin_name}", partial(implementation.function, *given))
+            name = implementation.plugin_name
+            self._guard(name, f"{moment} of {name}", partial(implementation.function, *given))
 
-    def _guard(self, who: str, call: Callable[[], object]) -> None:
+    def _guard(self, plugin: str, who: str, call: Callable[[], object]) -> None:
+        """Call a plugin, unless an earlier call of it has not ended; keep what there is to say about that."""
+        if plugin in self._hanging:
+            return
         try:
-            with traced(who):
-                call()
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a listener may raise anything, even exit
-            self.failures.append(Failure.of(who, error))
+            ended = self._contained.call(who, partial(_traced, who, call))
+        except Interrupted:
+            self._hanging.add(plugin)
+            raise
+        self.failures += ended.said
+        if ended.value is not None:
+            kind = type(ended.value).__name__
+            self.failures.append(Failure(who, "Returned", f"it has returned a {kind}, which nobody takes"))
+        if ended.hangs:
+            self._hanging.add(plugin)
+
+
+def _traced(who: str, call: Callable[[], object]) -> object:
+    with traced(who):
+        return call()

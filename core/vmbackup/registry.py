@@ -7,8 +7,9 @@ is made for each run: there is no global state to undo in a test.
 import difflib
 import inspect
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TypeVar, cast
@@ -19,10 +20,12 @@ from pydantic import ValidationError
 from vmbackup import hookspecs
 from vmbackup.config import PluginsSection
 from vmbackup.config_file import ConfigProblem, problems_of
+from vmbackup.containment import Contained
 from vmbackup.contracts import Compressor, Method, Mirror, Notifier, Plugin, Reporter, Target
-from vmbackup.errors import PluginError
+from vmbackup.errors import PluginError, VmbackupError
 from vmbackup.plugin_files import files_in
 from vmbackup.plugin_sources import Source, Unwanted
+from vmbackup.results import Failure
 from vmbackup.settings import Settings
 from vmbackup.trace import traced
 
@@ -30,6 +33,9 @@ GROUP = "vmbackup"
 REGISTER = hookspecs.vmbackup_register.__name__
 DISABLE = "VMBACKUP_DISABLE_PLUGINS"
 KINDS: tuple[type[Plugin[Settings]], ...] = (Method, Target, Compressor, Mirror, Reporter, Notifier)
+# An import that takes longer is one that hangs.
+LOAD_SECONDS = 30.0
+T = TypeVar("T")
 P = TypeVar(
     "P",
     Target[Settings],
@@ -75,6 +81,8 @@ class Registry:
         self.hooks = pluggy.PluginManager(GROUP)
         self.hooks.add_hookspecs(hookspecs)
         self.failures: list[LoadFailure] = []
+        self.warnings: list[Failure] = []
+        self._contained = Contained(LOAD_SECONDS)
         self.plugins: dict[tuple[str, str], Registered] = {}
         self.unwanted = Unwanted(unwanted)
         for source in (*sorted(map(Source.of, found), key=_our_own_first), *files_in(folders)):
@@ -84,6 +92,7 @@ class Registry:
                 self._load(source)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import may raise anything, even exit
                 self._fail(source, error)
+        self._contained.close()
 
     @classmethod
     def installed(cls, plugins: PluginsSection | None = None) -> "Registry":
@@ -158,14 +167,14 @@ class Registry:
         return sorted(name for registered_kind, name in self.plugins if registered_kind == kind)
 
     def _load(self, source: Source) -> None:
-        module = source.load()
         registered_as = f"{source.distribution}:{source.name}"
+        module = self._call(f"import of {registered_as}", source.load)
         try:
             self.hooks.register(module, name=registered_as)
             self.hooks.check_pending()
             self._refuse_wrappers(module)
-            with traced(f"vmbackup_register of {registered_as}"):
-                brought = list(self._registered_by(module))
+            who = f"vmbackup_register of {registered_as}"
+            brought = self._call(who, partial(self._registered_by, module, who))
         except BaseException:
             if self.hooks.has_plugin(registered_as):
                 self.hooks.unregister(name=registered_as)
@@ -176,6 +185,14 @@ class Registry:
             except PluginError as error:
                 self._fail(source, error)
 
+    def _call(self, who: str, call: Callable[[], T]) -> T:
+        """Call a stranger's code, contained. Raises Misbehaved with what is wrong with it."""
+        ended = self._contained.call(who, call)
+        self.warnings += ended.changes
+        if ended.failure:
+            raise Misbehaved(ended.failure, ended.error)
+        return cast(T, ended.value)
+
     def _refuse_wrappers(self, module: object) -> None:
         for caller in self.hooks.get_hookcallers(module) or ():
             for implementation in caller.get_hookimpls():
@@ -183,15 +200,19 @@ class Registry:
                     raise PluginError(f"{caller.name} is a wrapper; moments are told, they cannot be wrapped")
 
     def _fail(self, source: Source, error: BaseException) -> None:
-        reason = f"{type(error).__name__}: {error}"
+        reason = str(error) if isinstance(error, Misbehaved) else f"{type(error).__name__}: {error}"
         self.failures.append(LoadFailure(source.name, source.distribution, reason))
 
-    def _registered_by(self, module: object) -> Iterable[object]:
+    def _registered_by(self, module: object, who: str) -> list[object]:
         if not self.hooks.get_hookcallers(module):
             raise PluginError("it brings no hook; is a @hookimpl missing?")
-        for implementation in self.hooks.hook.vmbackup_register.get_hookimpls():
-            if implementation.plugin is module:
-                yield from cast(Iterable[object], implementation.function())
+        with traced(who):
+            return [
+                plugin
+                for implementation in self.hooks.hook.vmbackup_register.get_hookimpls()
+                if implementation.plugin is module
+                for plugin in cast(Iterable[object], implementation.function())
+            ]
 
     def _add(self, plugin: object, source: Source) -> None:
         name = getattr(plugin, "name", None)
@@ -205,6 +226,17 @@ class Registry:
         if other := self.plugins.get((kind, name)):
             raise PluginError(f"a {kind} called {name!r} comes from {other.distribution} and from {distribution}")
         self.plugins[kind, name] = Registered(plugin, distribution, source.version)
+
+
+class Misbehaved(PluginError):
+    """A stranger's code raised something, or never ended, while it was loaded."""
+
+    def __init__(self, failure: Failure, error: BaseException | None) -> None:
+        """`error` is what it has raised; one of ours is told with its kind, as the failure of any other is."""
+        if isinstance(error, VmbackupError):
+            super().__init__(f"{failure.code}: {failure.message}", advice=failure.advice)
+        else:
+            super().__init__(failure.message)
 
 
 class SectionError(PluginError):

@@ -80,7 +80,7 @@ def run_job(site: Site, name: str, watcher: Watcher) -> Report:
     parts = site.job(name)
     state = site.state()
     with state.lock(name), closing(Hooks(site.config.hooks, name)) as hooks:
-        listeners = Listeners(site.registry, parts.reporters, parts.notifiers, hooks)
+        listeners = Listeners(site.registry, parts.reporters, parts.notifiers, hooks, site.config.plugins.timeout)
         unknown = Pool(
             ref="", uuid="", name=site.config.pool.url, coordinator="", product="", version="", default_sr=""
         )

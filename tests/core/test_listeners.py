@@ -1,7 +1,11 @@
-from collections.abc import Callable, Iterable
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import entry_points
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -85,7 +89,7 @@ def strangers() -> Registry:
 
 
 def told_by(reporters: Iterable[Reporter[Settings]] = (), notifiers: Iterable[Notifier[Settings]] = ()) -> Listeners:
-    return Listeners(strangers(), reporters, notifiers, Hooks((), "weekend"))
+    return Listeners(strangers(), reporters, notifiers, Hooks((), "weekend"), 60)
 
 
 def heard(module: str) -> list[Any]:
@@ -167,7 +171,80 @@ def test_what_went_wrong_during_the_run_is_in_the_report_that_is_told(bring: Bri
     assert order.reports == [after]
 
 
-def test_an_interruption_is_never_kept_back() -> None:
-    listeners = told_by([Write("html", Order(), Interrupted(15))])
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    before = signal.signal(signal.SIGUSR1, stop)
+    yield
+    signal.signal(signal.SIGUSR1, before)
+
+
+class Slow(Write):
+    """Has the run interrupted, and goes on until it is told not to."""
+
+    over = threading.Event()
+
+    def write(self, report: Report) -> None:
+        super().write(report)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        self.over.wait(60)
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_an_interruption_is_never_kept_back_and_nobody_waits_for_who_is_being_told() -> None:
+    order = Order()
+    slow = Slow("html", order)
+    listeners = told_by([slow])
     with pytest.raises(Interrupted):
         listeners.run_finished(report())
+    listeners.run_finished(report())
+    assert order.told == ["html"]
+    slow.over.set()
+
+
+def test_what_a_listener_returns_is_nothing_or_a_warning(bring: Bring) -> None:
+    bring("listener-a", "@hookimpl\ndef vmbackup_vm_started():\n    return {'rubbish': object()}\n")
+    (warning,) = tell_everything(told_by()).warnings
+    assert warning.step == "vmbackup_vm_started of listener-a:main"
+    assert warning.message == "it has returned a dict, which nobody takes"
+
+
+def test_one_that_hangs_is_left_behind_and_not_called_again(bring: Bring) -> None:
+    module = bring("listener-a", HANGS)
+    last = bring("listener-b", HEARS)
+    listeners = Listeners(strangers(), [], [], Hooks((), "weekend"), 0.2)
+    after = tell_everything(listeners)
+    (warning,) = after.warnings
+    assert warning.step == "vmbackup_vm_started of listener-a:main"
+    assert warning.message == "it has not returned for 0.2 s, and was left behind"
+    assert [told[0] for told in heard(last)] == MOMENTS
+    assert heard(module) == ["vm_started"], "nothing after what hangs"
+    import_module(module).over.set()
+
+
+HANGS = """
+import threading
+heard, over = [], threading.Event()
+@hookimpl
+def vmbackup_vm_started():
+    heard.append("vm_started")
+    over.wait(60)
+@hookimpl
+def vmbackup_vm_finished():
+    heard.append("vm_finished")
+"""
+
+
+def test_plugins_are_told_on_one_thread_that_is_not_the_main_one(bring: Bring) -> None:
+    module = bring(
+        "listener-a",
+        "import threading\nheard = []\n"
+        "@hookimpl\ndef vmbackup_run_started():\n    heard.append(threading.current_thread())\n"
+        "@hookimpl\ndef vmbackup_vm_started():\n    heard.append(threading.current_thread())\n",
+    )
+    tell_everything(told_by())
+    first, second = heard(module)
+    assert first is second
+    assert first is not threading.main_thread()

@@ -1,6 +1,7 @@
 import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 
 import pytest
 
@@ -95,6 +96,12 @@ BROKEN = [
     ("syntax_error", "def (\n", "SyntaxError"),
     ("exits", "import sys\nsys.exit('bye')\n", "SystemExit: bye"),
     ("exits_later", "import sys\n@hookimpl\ndef vmbackup_register():\n    sys.exit(3)\n", "SystemExit: 3"),
+    ("interrupts", "raise KeyboardInterrupt\n", "KeyboardInterrupt"),
+    (
+        "unspeakable",
+        "class Mute(Exception):\n    def __str__(self):\n        raise self\nraise Mute\n",
+        "cannot be told",
+    ),
     ("misspelt", "@hookimpl\ndef vmbackup_regster():\n    return []\n", "vmbackup_regster"),
     ("unmarked", "def vmbackup_register():\n    return []\n", "@hookimpl"),
     ("wrong_argument", GOOD + "@hookimpl\ndef vmbackup_run_started(run, colour):\n    pass\n", "colour"),
@@ -123,6 +130,21 @@ def test_a_plugin_that_does_not_load_is_kept_with_its_reason_and_costs_the_other
     with pytest.raises(SectionError) as caught:
         registry.reporter("ops", {"type": "elsewhere"})
     assert f"{distribution} did not load" in caught.value.problems[0].message
+
+
+def test_what_is_changed_by_loading_is_put_back_and_told(
+    bring: Bring, found: Found, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bring("acme", "import os\nos.chdir('/')\nprint('hello')\n" + reporter("mine") + register("Mine"))
+    registry = found()
+    assert names(registry) == {("reporter", "mine")}
+    assert Path.cwd() == tmp_path
+    assert capsys.readouterr().out == ""
+    assert {(warning.step, warning.message) for warning in registry.warnings} == {
+        ("import of acme:main", "it has changed the working directory"),
+        ("import of acme:main", "it has printed to standard output: 'hello\\n'"),
+    }
 
 
 def test_all_that_fail_are_kept(bring: Bring, found: Found) -> None:

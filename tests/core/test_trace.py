@@ -21,7 +21,7 @@ def test_each_call_is_told_with_its_plugin_and_outcome(
 ) -> None:
     bring("listener-a", HEARS)
     bring("listener-b", RAISES.format(moment="vmbackup_vm_started", error="ValueError('my secret')"))
-    listeners = Listeners(strangers(), [Write("html", Order(), BackupError("my secret"))], [], Hooks((), "weekend"))
+    listeners = Listeners(strangers(), [Write("html", Order(), BackupError("my secret"))], [], Hooks((), "weekend"), 60)
     monkeypatch.setenv(VARIABLE, "1")
     tell_everything(listeners)
     told = capsys.readouterr()
