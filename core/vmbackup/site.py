@@ -46,7 +46,9 @@ class Site:
         """`state` overrides the state folder of the configuration and of the environment."""
         self.file = file
         self.registry = registry
-        self._state = state
+        configured = state or (Path(file.config.state) if file.config.state else None)
+        # At once, for the working directory may be another one later.
+        self._state = configured.absolute() if configured else None
 
     @property
     def config(self) -> Config:
@@ -55,8 +57,7 @@ class Site:
 
     def state(self) -> State:
         """Return the state folder, made if need be."""
-        configured = Path(self.config.state) if self.config.state else None
-        return State(self._state or configured or default_folder())
+        return State(self._state or default_folder())
 
     def session(self, originator: str) -> Session:
         """Return a session with the pool, not yet logged in."""

@@ -24,6 +24,7 @@ from vmbackup.cli import (
     trust,
     verify,
 )
+from vmbackup.cli.ending import end
 from vmbackup.cli.output import say_error
 from vmbackup.errors import Interrupted, VmbackupError
 from vmbackup.version import __version__
@@ -79,18 +80,25 @@ def _app(
 
 def main() -> None:
     """Run the command line and exit with the documented code."""
+    end(_code())
+
+
+def _code() -> int:
     try:
         app()
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
     except VmbackupError as error:
         say_error(error)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except Interrupted as stop:
-        sys.exit(128 + stop.signal_number)
+        return 128 + stop.signal_number
     except BrokenPipeError:
         # Whoever read our output has gone; there is nobody to tell.
         sys.stderr.close()
-        sys.exit(1)
+        return 1
     except Exception:  # noqa: BLE001 - the one place where a fault of ours becomes exit code 1
         traceback.print_exc()
         sys.stderr.write("vmbackup: this is a bug in vmbackup; please report it with the lines above.\n")
-        sys.exit(1)
+        return 1
+    return 0

@@ -1,8 +1,11 @@
 """How things look on a terminal and elsewhere: sizes, times, names that cannot speak to the terminal, errors."""
 
+import contextlib
 import json
+import os
 import sys
 from datetime import datetime, timedelta
+from typing import TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,6 +21,19 @@ STEP = 1024
 def console() -> Console:
     """Return the console for people, on standard output."""
     return Console(highlight=False, soft_wrap=False)
+
+
+def sole_output() -> TextIO:
+    """Take standard output for what machines read; what anybody else prints there from now on goes to standard error.
+
+    That holds for plugins, for what they have started, and for what still prints when it was given up.
+    """
+    sys.stdout.flush()
+    own = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    with contextlib.suppress(OSError):
+        os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return own
 
 
 def name(text: str) -> str:

@@ -6,9 +6,9 @@ import typer
 from rich.console import Console
 
 from vmbackup.cli.options import ConfigOption, JsonOption, StateOption, open_site
-from vmbackup.cli.output import console, duration, name, size, table
+from vmbackup.cli.output import console, duration, name, size, sole_output, table
 from vmbackup.cli.signals import interruptible
-from vmbackup.cli.watchers import watcher_for
+from vmbackup.cli.watchers import JsonLines, watcher_for_people
 from vmbackup.cli.workers import start_workers
 from vmbackup.results import Failure, Report, VMResult, exit_code
 from vmbackup.run import run_job
@@ -22,9 +22,10 @@ def run(
     strict: Annotated[bool, typer.Option("--strict", help="Exit 5 if there were warnings.")] = False,
 ) -> int:
     """Run a job: back up its VMs, prove each backup, and remove what is kept no longer."""
+    watcher = JsonLines(sole_output()) if as_json else watcher_for_people()
     site = open_site(config, state)
     with interruptible(site.state()):
-        report = run_job(site, job, watcher_for(as_json=as_json))
+        report = run_job(site, job, watcher)
     if not as_json:
         summary(report, console())
     start_workers(site, job, report)

@@ -30,7 +30,9 @@ def interruptible(state: State) -> Iterator[None]:
         raise Interrupted(number)
 
     def too_late(_number: int, _frame: FrameType | None) -> None:
-        _leave(state, received[0])
+        # Without a signal before it, the alarm is somebody else's.
+        if received:
+            _leave(state, received[0])
 
     before = {number: signal.signal(number, stop) for number in WATCHED}
     before[signal.SIGALRM] = signal.signal(signal.SIGALRM, too_late)

@@ -4,7 +4,7 @@ from rich.console import Console
 
 from vmbackup.cli.output import console, name, print_json, size, table
 from vmbackup.cli.run import summary
-from vmbackup.cli.watchers import watcher_for
+from vmbackup.cli.watchers import watcher_for_people
 from vmbackup.demo import Compared, Demo
 from vmbackup.watch import Nobody
 
@@ -14,7 +14,7 @@ def guide(tour: Demo, *, as_json: bool) -> bool:
     out = console()
     out.quiet = as_json
     out.print("[bold]1. Back up[/] four VMs of a simulated pool; their guests go on writing", soft_wrap=True)
-    report = tour.run(Nobody() if as_json else watcher_for(as_json=False))
+    report = tour.run(Nobody() if as_json else watcher_for_people())
     summary(report, out)
     out.print("\n[bold]2. Verify[/] every backup by reading it back", soft_wrap=True)
     verdicts = tour.verify(lambda backup: out.print(f"reading {name(backup.address)}", soft_wrap=True))

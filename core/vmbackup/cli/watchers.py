@@ -3,6 +3,7 @@
 import json
 import sys
 from datetime import UTC, datetime
+from typing import TextIO
 
 from pydantic import TypeAdapter
 from rich.console import Console
@@ -27,10 +28,8 @@ from vmbackup.watch import Watcher
 VM_RESULT: TypeAdapter[VMResult] = TypeAdapter(VMResult)
 
 
-def watcher_for(*, as_json: bool) -> Watcher:
+def watcher_for_people() -> Watcher:
     """Return the watcher that fits where standard output goes."""
-    if as_json:
-        return JsonLines()
     console = Console(highlight=False)
     return LiveLines(console) if console.is_terminal else LogLines()
 
@@ -141,6 +140,10 @@ class LogLines:
 class JsonLines:
     """One JSON object a line, each with a `message_type`; the last is the report."""
 
+    def __init__(self, out: TextIO) -> None:
+        """`out` is where the lines go."""
+        self._out = out
+
     def planned(self, plan: Plan) -> None:
         """How many VMs, and what cannot be done."""
         self._line("plan", job=plan.job, vms=len(plan.tasks), problems=[problem.message for problem in plan.problems])
@@ -165,5 +168,5 @@ class JsonLines:
         self._line("report", **REPORT.dump_python(report, mode="json"))
 
     def _line(self, message_type: str, **facts: object) -> None:
-        sys.stdout.write(json.dumps({"message_type": message_type, **facts}, ensure_ascii=False) + "\n")
-        sys.stdout.flush()
+        self._out.write(json.dumps({"message_type": message_type, **facts}, ensure_ascii=False) + "\n")
+        self._out.flush()

@@ -21,7 +21,8 @@ def start_workers(site: Site, job: str, report: Report) -> None:
     for target in sorted(fresh):
         command = [sys.executable, "-m", "vmbackup", "compress", target, "--nice"]
         command += ["--config", os.fspath(site.file.path.absolute()), "--state", os.fspath(state.folder)]
-        with (state.folder / f"compress-{target}.log").open("ab") as log:
+        path = state.folder / f"compress-{target}.log"
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "ab") as log:
             subprocess.Popen(  # noqa: S603 - our own command, given as words
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )

@@ -42,8 +42,11 @@ def backups(export: Path) -> set[str]:
 
 @pytest.mark.parametrize("version", ["4.2"], indirect=True)
 def test_run_list_verify_and_retention(world: World, export: Path) -> None:
+    copy = f'\n[[hooks]]\non = "backup-stored"\nrun = ["cp", "{{path}}/manifest.json", "{world.folder}"]\n'
+    world.config.write_text(world.config.read_text() + copy)
     before = world.records()
-    assert world.cli("run", "test").returncode == 0
+    assert world.cli("run", "test", "--strict").returncode == 0
+    assert (world.folder / "manifest.json").exists(), "commands find the files where the run has mounted them"
     (first,) = backups(export)
     assert "web" in world.cli("list").stdout
     verified = world.cli("verify", "--all")
@@ -80,13 +83,52 @@ def test_a_server_that_hangs_on_a_hard_mount_costs_the_other_target_and_the_repo
     both = both.replace('targets = ["disk"]', 'targets = ["other", "disk"]\nstall = "15s"')
     world.config.write_text(both.replace("[jobs.", f"{other}[jobs.", 1))
     (identity,) = re.findall(r'id = "([0-9a-f-]{36})"', world.cli("target", "init", "other").stdout)
-    world.config.write_text(world.config.read_text().replace('"ID"', f'"{identity}"'))
+    told = f'\n[[hooks]]\non = "vm-finished"\nrun = ["touch", "{tmp_path}/told"]\n'
+    world.config.write_text(world.config.read_text().replace('"ID"', f'"{identity}"') + told)
     world.pool.faults.add(BodyHook(after=3 * MIB, run=server.cut))
     done = world.cli("run", "test", "--json", timeout=100)
     assert done.returncode == 3, done.stdout
     assert "hangs" in str(json_of(done))
     assert len(backups(tmp_path / "other")) == 1
+    assert (tmp_path / "told").exists(), "a command is started while files on the target that hangs are open"
     server.mend()
     assert world.cli("run", "test").returncode == 0
     assert len(backups(export)) == 1
     assert list(export.rglob("*.partial")) == []
+
+
+@pytest.fixture
+def reports(server: Server, export: Path) -> Iterator[Path]:
+    """A hard mount of the export, which somebody else has made."""
+    folder = Path("/mnt/reports")
+    folder.mkdir()
+    server.shell("mount", "-t", "nfs", "-o", "nfsvers=4.2,hard,timeo=10", f"{ADDRESS}:{export}", folder)
+    yield folder
+    server.heal()
+    server.shell("umount", folder)
+    folder.rmdir()
+
+
+def test_a_reporter_that_writes_to_a_hard_mount_whose_server_is_gone_costs_nothing_but_its_time(
+    tmp_path: Path, reports: Path, server: Server
+) -> None:
+    with Simulator(tmp_path / "pool") as pool:
+        pool.add_vm("web", [DiskSpec(6 * MIB, seed=1, fill=1.0)])
+        world = World(tmp_path, pool)
+        reporter = f'\n[reporters.far]\ntype = "json"\npath = "{reports}"\n'
+        world.configure(job("web", more='report = ["far"]') + reporter + '[plugins]\ntimeout = "5s"\n')
+        world.init_target()
+        assert world.cli("run", "test", "--strict").returncode == 0
+        (written,) = reports.iterdir()
+        pool.faults.add(BodyHook(after=3 * MIB, run=server.cut))
+        done = world.cli("run", "test", "--json", timeout=100)
+        assert done.returncode == 0, done.stdout + done.stderr
+        warnings = str(json_of(done)["warnings"])
+        assert "'reporter far'" in warnings
+        assert "it has not returned for 5 s, and was left behind" in warnings
+        assert "ends without waiting for: vmbackup-left-behind: reporter far" in done.stderr
+        assert all(verdict.good for verdict in world.verify_all())
+        assert len(world.backups()) == 2
+        assert world.journals() == []
+        server.mend()
+        assert written in set(reports.iterdir())
