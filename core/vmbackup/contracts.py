@@ -115,6 +115,10 @@ class Target(Plugin[S_co]):
     def delete(self, key: str) -> None:
         """Remove what lies under `key` and the folders that this leaves empty; nothing there is no error."""
 
+    def locked_until(self, key: str) -> datetime | None:  # noqa: ARG002 - most targets lock nothing
+        """Until when the target refuses to delete what lies under `key` (UTC), or None if it does not."""
+        return None
+
     @abstractmethod
     def free(self) -> int | None:
         """Bytes that may still be stored, or None where nobody knows."""

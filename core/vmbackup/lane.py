@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self, TypeVar
@@ -147,6 +148,9 @@ class _Pulsing(Target[Settings]):
 
     def delete(self, key: str) -> None:
         self._then_beat(self._target.delete(key))
+
+    def locked_until(self, key: str) -> datetime | None:
+        return self._then_beat(self._target.locked_until(key))
 
     def free(self) -> int | None:
         return self._then_beat(self._target.free())

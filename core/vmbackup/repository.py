@@ -227,7 +227,18 @@ class Repository:
         return [Broken(folder, "; ".join(reasons), unread)]
 
     def remove(self, backup: Backup) -> None:
-        """Remove a backup so that, whenever this is cut short, it can be finished and never looks like a backup."""
+        """Remove a backup so that, whenever this is cut short, it can be finished and never looks like a backup.
+
+        Raises TargetError, with nothing changed, while the target keeps any file of it from being deleted.
+        """
+        locks = {key: self.target.locked_until(key) for key in self._files(backup.folder)}
+        until, key = max(((until, key) for key, until in locks.items() if until), default=(None, ""))
+        if until is not None:
+            name = key.removeprefix(f"{backup.folder}/")
+            raise TargetError(
+                f"{backup.address} stays: its {name} is locked until {until:%Y-%m-%d %H:%M:%S} UTC",
+                advice="The lock holds as it should. A run after that date removes it.",
+            )
         # A full target must still be emptied: without its manifests, which go first, the folder is an unfinished one.
         with contextlib.suppress(TargetError):
             self.store_fact(f"{backup.folder}/{TRASH}", backup.manifest)

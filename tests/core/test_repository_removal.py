@@ -2,7 +2,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from tests.core.stores import (
 )
 from typing_extensions import Buffer
 
-from vmbackup import Stored
+from vmbackup import Stored, TargetError
 from vmbackup.repository import Repository, Unfinished
 from vmbackup.results import Backup
 from vmbackup_targets.local import Local
@@ -192,3 +192,22 @@ def test_giving_up_what_is_not_there_is_no_error(root: Path, repository: Reposit
     before = tree(root)
     repository.abandon(FOLDER)
     assert tree(root) == before
+
+
+class Keeping(Local):
+    """A target that lets nobody delete manifests before a day."""
+
+    def locked_until(self, key: str) -> datetime | None:
+        return START + 30 * DAY if "manifest" in key else None
+
+
+def test_nothing_of_a_backup_is_touched_while_its_target_keeps_any_file_of_it(tmp_path: Path) -> None:
+    backup, _ = prepare(tmp_path, foreign=True)
+    before = tree(tmp_path)
+    with opened(tmp_path, Keeping) as repository:
+        with pytest.raises(TargetError, match=rf"manifest\.json is locked until {START + 30 * DAY:%Y-%m-%d}") as told:
+            repository.remove(backup)
+        assert backup.address in told.value.message
+        assert "A run after that date removes it." in told.value.advice
+        assert backup in repository.backups()
+    assert tree(tmp_path) == before

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from typing_extensions import Buffer
@@ -46,6 +47,10 @@ class Below(Target[Settings]):
     def delete(self, key: str) -> None:
         """Delete from the folder."""
         self.target.delete(self.key(key))
+
+    def locked_until(self, key: str) -> datetime | None:
+        """As in the folder."""
+        return self.target.locked_until(self.key(key))
 
     def free(self) -> int | None:
         """As the whole target."""
