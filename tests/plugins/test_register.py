@@ -6,6 +6,7 @@ BUNDLED = [
     ("target", "local"),
     ("target", "nfs"),
     ("target", "smb"),
+    ("target", "s3"),
     ("compressor", "none"),
     ("compressor", "gzip"),
     ("compressor", "zstd"),
