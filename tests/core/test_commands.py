@@ -114,7 +114,7 @@ def test_one_that_has_to_come_to_its_end_does(commands: Commands, tmp_path: Path
 def test_that_the_process_which_runs_them_is_gone_is_told(tmp_path: Path) -> None:
     commands = Commands()
     with pytest.raises(HookFailed, match="does not answer"):
-        commands.run(sh("kill -KILL $PPID; echo $$ > $1; exec sleep 1000", tmp_path / "pid"), "", 60)
+        commands.run(sh("echo $$ > $1; kill -KILL $PPID; exec sleep 1000", tmp_path / "pid"), "", 60)
     with pytest.raises(HookFailed, match=r"gone|does not answer"):
         commands.run(["true"], "", 60)
     commands.close()
