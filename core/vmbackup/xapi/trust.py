@@ -10,9 +10,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import urllib3
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connectionpool import HTTPConnectionPool
 
 from vmbackup.errors import ConfigError, TransferError, Untrusted
+from vmbackup.xapi.receiving import GreedyPool
 
 CONNECT_SECONDS = 30.0
 # A dead peer is noticed after 60 + 6 * 10 seconds, however long the pool may take to answer (xapi: helpers.ml, 2 h).
@@ -99,7 +100,7 @@ def connections(address: Address, trust: Trust, *, read_seconds: float) -> HTTPC
         )
     if trust.ca:
         _check_readable(trust.ca)
-    return HTTPSConnectionPool(
+    return GreedyPool(
         address.host,
         address.port,
         timeout=timeout,
