@@ -54,7 +54,7 @@ class VMBackup:
         except Interrupted as stop:
             self.interrupted = stop
             self._delivery.fail(Failure(self._step, "Interrupted", "the run was interrupted"))
-        except Exception as error:  # noqa: BLE001 - one VM's failure, even by a bug, never stops the others
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - one VM's failure, even by a bug, never stops the others
             self._delivery.fail(Failure.of(self._step, error))
         warnings = self._clean_up()
         for warning in warnings:

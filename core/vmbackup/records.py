@@ -27,7 +27,7 @@ def store_record(lane: Lane, state: State, report: Report) -> Iterator[Failure]:
         lane.do(lambda repository: _hand_all_over(repository, (waiting, nameless)))
     except OSError as error:
         yield Failure("record", type(error).__name__, f"{waiting}: {error.strerror}")
-    except Exception as error:  # noqa: BLE001 - even a bug of a target's must not keep the report from being shown
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - even a bug of a target's must not keep the report from being shown
         yield Failure.of("record", error)
 
 

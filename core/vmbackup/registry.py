@@ -144,11 +144,15 @@ class Registry:
         if registered is None or not issubclass(registered.plugin, kind):
             raise SectionError([ConfigProblem((*at, "type"), self._missing(kind.kind, name))])
         own = {key: value for key, value in section.items() if key != "type"}
-        model = registered.plugin.Settings
-        try:
-            return registered.plugin(label, model.model_validate(own))
-        except ValidationError as error:
-            raise SectionError(problems_of(error, model, at)) from None
+        plugin, model = registered.plugin, registered.plugin.Settings
+        ended = self._contained.call(f"{kind.kind} {label}", lambda: plugin(label, model.model_validate(own)))
+        self._contained.close()
+        if isinstance(ended.error, ValidationError):
+            raise SectionError(problems_of(ended.error, model, at))
+        if ended.failure:
+            raise SectionError([ConfigProblem(at, f"{registered.distribution}: {ended.failure.message}")])
+        self.warnings += ended.changes
+        return cast(P, ended.value)
 
     def _missing(self, kind: str, name: str) -> str:
         if any((one.kind, one.name) == (kind, name) for one in self.unwanted.found):

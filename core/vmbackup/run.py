@@ -90,7 +90,7 @@ def run_job(site: Site, name: str, watcher: Watcher) -> Report:
             _run(site, state, listeners, watcher, progress)
         except Interrupted as stop:
             progress.interrupted = stop.signal_number
-        except Exception as error:  # noqa: BLE001 - a run that fails is reported like any other
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a run that fails is reported like any other
             progress.failures.append(Failure.of(PREPARE, error))
         report = progress.report()
         try:
@@ -227,7 +227,7 @@ def _dump(bench: Bench, progress: Progress) -> None:
         return
     try:
         outcomes = dump_pool_database(bench)
-    except Exception as error:  # noqa: BLE001 - the VMs' backups are none the worse for it
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the VMs' backups are none the worse for it
         progress.failures.append(Failure.of("pool-database", error))
     else:
         progress.dumps += [outcome.backup for outcome in outcomes if outcome.backup]

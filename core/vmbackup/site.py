@@ -48,6 +48,7 @@ class Site:
         self.registry = registry
         configured = state or (Path(file.config.state) if file.config.state else None)
         # At once, for the working directory may be another one later.
+        self.path = file.path.absolute()
         self._state = configured.absolute() if configured else None
 
     @property

@@ -14,7 +14,7 @@ class Targets:
     def __init__(self, lanes: Collection[Lane]) -> None:
         """Begin with all of them, entered or not."""
         self._lanes = tuple(lanes)
-        self._errors: dict[Lane, Exception] = {}
+        self._errors: dict[Lane, BaseException] = {}
 
     @property
     def lost(self) -> dict[str, Failure]:
@@ -38,7 +38,7 @@ class Targets:
     def _try(self, lane: Lane, work: Callable[[Repository], object]) -> bool:
         try:
             lane.do(work)
-        except Exception as error:  # noqa: BLE001 - one target's failure, even by a bug, never stops the others
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - one target's failure, even by a bug, never stops the others
             self._errors[lane] = error
             return False
         return True
@@ -57,5 +57,5 @@ def entered(lanes: Collection[Lane], warn: Callable[[Failure], None]) -> Iterato
         for lane in reversed(inside):
             try:
                 lane.exit()
-            except Exception as error:  # noqa: BLE001 - the run is none the worse
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - the run is none the worse
                 warn(Failure.of("leave", error))

@@ -112,8 +112,12 @@ def test_an_import_that_never_ends(unruly: World) -> None:
     ]
 
 
-def test_one_that_hangs_and_goes_on_to_change_things_while_others_are_at_work(unruly: World) -> None:
-    """Nothing of ours goes by the working directory, the umask, or what standard output is."""
+def test_one_that_hangs_and_goes_on_to_change_things_while_others_are_at_work(
+    unruly: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of ours goes by the working directory, the umask, or what standard output is, once the run has begun."""
+    monkeypatch.chdir(unruly.folder)
+    unruly.config.write_text(unruly.config.read_text().replace(f'state = "{unruly.folder}/state"', 'state = "state"'))
     harm: list[bool] = []
 
     def wait_for_harm() -> None:
@@ -152,3 +156,30 @@ def test_one_that_wants_the_run_to_end_is_like_anybody_who_does(unruly: World) -
     assert done.returncode == 143
     assert unruly.records() == before
     assert unruly.journals() == []
+
+
+@pytest.mark.parametrize("name", ["ValueError", "SystemExit", "a kind of its own", "unspeakable"])
+def test_one_that_cannot_be_made_is_a_problem_of_its_section(unruly: World, name: str) -> None:
+    env = {"PYTHONPATH": str(unruly.folder / "plugin"), "UNRULY": name, "UNRULY_AT": "constructor"}
+    done = unruly.cli("run", "test", env=env)
+    assert done.returncode == 2
+    assert f"reporters.odd: vmbackup-unruly: {FAILURES[name]}" in done.stderr
+
+
+def test_nothing_is_good_because_a_plugin_wanted_the_process_to_end_so(unruly: World) -> None:
+    """Not even one that is in the way of the bytes."""
+    unruly.configure(job("web*", more='compress = { with = "ends" }'))
+    env = {"PYTHONPATH": str(unruly.folder / "plugin"), "UNRULY_AT": "compress"}
+    before = unruly.records()
+    done = unruly.cli("run", "test", "--json", env=env)
+    assert done.returncode == 4
+    assert "SystemExit" in json.loads(done.stdout.splitlines()[-1])["results"][0]["outcomes"][0]["failure"]["message"]
+    assert unruly.records() == before
+    assert unruly.journals() == []
+    good = {**env, "UNRULY_AT": ""}
+    assert unruly.cli("run", "test", env=good).returncode == 0
+    assert unruly.cli("verify", "--all", env=good).returncode == 0
+    ended = unruly.cli("verify", "--all", env={**env, "UNRULY_AT": "decompress"})
+    assert ended.returncode == 2, ended.stdout
+    assert "a plugin wanted the process to end with 0: " in ended.stderr
+    assert "vmbackup_unruly.py, line" in ended.stderr

@@ -9,11 +9,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from vmbackup import Notifier, Plugin, Report, Reporter, Settings, hookimpl
+from vmbackup import Buffer, Compressor, Notifier, Plugin, Report, Reporter, Settings, hookimpl
 
 NAME, PLACE = os.environ.get("UNRULY", ""), os.environ.get("UNRULY_AT", "")
 
@@ -134,6 +134,10 @@ class Unruly(Reporter[Settings]):
 
     name = "unruly"
 
+    def __init__(self, label: str, settings: Settings) -> None:
+        misbehave("constructor")
+        super().__init__(label, settings)
+
     def write(self, report: Report) -> None:
         del report
         return misbehave("reporter")  # type: ignore[no-any-return]
@@ -149,10 +153,28 @@ class UnrulyNotifier(Notifier[Settings]):
         return misbehave("notifier")  # type: ignore[no-any-return]
 
 
+class Ends(Compressor[Settings]):
+    """Wants the process to end as if all were good."""
+
+    name = "ends"
+    suffix = ".end"
+    unpack = "cat"
+
+    def compress(self, chunks: Iterable[Buffer]) -> Iterator[Buffer]:
+        yield from chunks
+        if PLACE == "compress":
+            sys.exit(0)
+
+    def decompress(self, chunks: Iterable[Buffer]) -> Iterator[Buffer]:
+        yield from chunks
+        if PLACE == "decompress":
+            sys.exit(0)
+
+
 @hookimpl
 def vmbackup_register() -> list[type[Plugin[Settings]]]:
     misbehave("register")
-    return [Unruly, UnrulyNotifier]
+    return [Unruly, UnrulyNotifier, Ends]
 
 
 misbehave("import")

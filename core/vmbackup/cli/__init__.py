@@ -24,7 +24,7 @@ from vmbackup.cli import (
     trust,
     verify,
 )
-from vmbackup.cli.ending import end
+from vmbackup.cli.ending import Commands, end
 from vmbackup.cli.output import say_error
 from vmbackup.errors import Interrupted, VmbackupError
 from vmbackup.version import __version__
@@ -37,6 +37,7 @@ def _exit(code: int, **_options: object) -> None:
 
 app = typer.Typer(
     name="vmbackup",
+    cls=Commands,
     result_callback=_exit,
     help="Backups of XenServer and XCP-ng virtual machines: plain files, proven good while they are written.",
     no_args_is_help=True,

@@ -5,9 +5,13 @@ import os
 import sys
 import threading
 import time
-from typing import NoReturn
+import traceback
+from typing import Any, NoReturn
+
+from typer.core import TyperGroup
 
 from vmbackup.containment import LEFT_BEHIND
+from vmbackup.errors import PluginError
 
 # What a plugin has begun on threads of its own may take so long when all else is done.
 LAST_SECONDS = 10.0
@@ -30,6 +34,22 @@ def end(code: int) -> NoReturn:
                 stream.flush()
         os._exit(code)
     sys.exit(code)
+
+
+class Commands(TyperGroup):
+    """The commands; one of them ends with what it returns, and not because code of a plugin's says so."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command. Raises PluginError where something in it wanted the process to end, as if all were good."""
+        try:
+            return super().invoke(ctx)
+        except SystemExit as error:
+            raise PluginError(f"a plugin wanted the process to end with {error.code!r}: {_place(error)}") from error
+
+
+def _place(error: SystemExit) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{last.filename}, line {last.lineno}"
 
 
 def _others() -> list[threading.Thread]:

@@ -20,7 +20,7 @@ def start_workers(site: Site, job: str, report: Report) -> None:
     fresh = {outcome.target for result in report.results for outcome in result.outcomes if outcome.backup}
     for target in sorted(fresh):
         command = [sys.executable, "-m", "vmbackup", "compress", target, "--nice"]
-        command += ["--config", os.fspath(site.file.path.absolute()), "--state", os.fspath(state.folder)]
+        command += ["--config", os.fspath(site.path), "--state", os.fspath(state.folder)]
         path = state.folder / f"compress-{target}.log"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "ab") as log:
             subprocess.Popen(  # noqa: S603 - our own command, given as words
