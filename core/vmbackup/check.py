@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from vmbackup.conformance import PROMISES, Promise, PromiseBroken, hold
 from vmbackup.conformance.content import MIB, noise
+from vmbackup.conformance.holding import SCRATCH
 from vmbackup.contracts import Target
 from vmbackup.errors import TargetError, VmbackupError
 from vmbackup.settings import Settings
@@ -39,6 +40,23 @@ class Speed:
     size: int
     write_seconds: float
     read_seconds: float
+
+
+def refuse_locks(target: Target[Settings], owner: str) -> None:
+    """Raise TargetError where what is stored cannot be deleted, so that all that a check writes would stay.
+
+    One empty file does, in the folder that `owner` checks in.
+    """
+    key = f"{SCRATCH}/{owner}/lock"
+    if target.stat(key) is None:
+        target.store(key, [])
+    until = target.locked_until(key)
+    if until is not None:
+        raise TargetError(
+            f"target {target.label} is not checked: it locks what is stored, {key} until {until:%Y-%m-%d %H:%M:%S} UTC",
+            advice="Check a section that is the same but for its lock, in another place.",
+        )
+    target.delete(key)
 
 
 def examine(target: Target[Settings], folder: str) -> Iterator[Finding]:

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ from tests.core.broken_targets import Overwrites
 from tests.core.stores import local, tree
 
 from vmbackup import Entry, TargetError
-from vmbackup.check import FIRST_ROUND, Finding, examine, measure
+from vmbackup.check import FIRST_ROUND, Finding, examine, measure, refuse_locks
 from vmbackup.conformance import PROMISES
 from vmbackup.conformance.holding import scratch
 from vmbackup_targets.local import Local
@@ -42,6 +43,24 @@ def test_whatever_a_target_raises_is_a_finding(tmp_path: Path) -> None:
     assert reasons["keeps every byte"] == "target nas: gone Bring it back."
     bug = "ZeroDivisionError: integer division or modulo by zero (a bug in this target's plugin)"
     assert reasons["says how much is free"] == bug
+
+
+class Locking(Local):
+    """Lets nobody delete anything for a while."""
+
+    def locked_until(self, key: str) -> datetime | None:
+        return datetime(2026, 3, 14, tzinfo=UTC) if self.stat(key) else None
+
+
+def test_a_target_that_locks_what_is_stored_is_not_checked_and_gets_one_file_however_often(tmp_path: Path) -> None:
+    with local(tmp_path, Locking) as target:
+        for _ in range(2):
+            with pytest.raises(TargetError, match=r"it locks what is stored, .* until 2026-03-14 00:00:00 UTC"):
+                refuse_locks(target, "me")
+        assert [entry.key for entry in target.entries("vmbackup-check/me")] == ["vmbackup-check/me/lock"]
+    with local(tmp_path) as target:
+        refuse_locks(target, "me")
+    assert tree(tmp_path) == {}
 
 
 def test_the_speed_is_of_as_many_bytes_as_asked_for(tmp_path: Path) -> None:

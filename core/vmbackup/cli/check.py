@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from vmbackup.check import Finding, Speed, examine, measure
+from vmbackup.check import Finding, Speed, examine, measure, refuse_locks
 from vmbackup.cli.options import ConfigOption, StateOption, TargetOption, open_site
 from vmbackup.cli.output import console, name, size
 from vmbackup.cli.progress import reading, waiting
@@ -40,7 +40,9 @@ def _check(site: Site, label: str, megabytes: int | None) -> int:
     repository = site.repository(label)
     with site.state().lock(f"check={label}", f"check of the target {label!r}"), repository.target:
         repository.prove()
-        with scratch(repository.target, site.state().installation().id) as folder:
+        owner = site.state().installation().id
+        refuse_locks(repository.target, owner)
+        with scratch(repository.target, owner) as folder:
             findings = []
             with waiting(f"{label}: holding it against its promises", out):
                 for finding in examine(repository.target, folder):
