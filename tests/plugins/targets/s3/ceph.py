@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from tests.plugins.targets.s3.moto_server import ACCESS_KEY, SECRET_KEY, listens
 from tests.plugins.targets.smb.samba import free_port
 
@@ -111,6 +112,12 @@ def shared(folder: Path) -> Iterator[Gateway]:
                 subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         _wait((folder / "ready").exists, folder)
         yield Gateway(folder / "cluster", int((folder / "ready").read_text()))
+
+
+def common(factory: pytest.TempPathFactory) -> Path:
+    """The folder of the cluster that all workers of a test run share."""
+    base = factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "ceph"
 
 
 def daemon(folder: Path, *command: str) -> subprocess.Popen[bytes]:

@@ -1,5 +1,4 @@
 import gc
-import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,8 +53,7 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ceph.Gateway]:
     """The gateway that all workers share."""
-    base = tmp_path_factory.getbasetemp()
-    with ceph.shared((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "ceph") as gateway:
+    with ceph.shared(ceph.common(tmp_path_factory)) as gateway:
         yield gateway
 
 
