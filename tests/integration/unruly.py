@@ -89,6 +89,18 @@ def _threads() -> None:
         threading.Thread(target=_chatter, daemon=daemon).start()
 
 
+def _write_far() -> None:
+    """Write to a storage that falls silent before all is there."""
+    folder = Path(os.environ["UNRULY_FOLDER"])
+    with (folder / "report").open("wb") as file:
+        file.write(b"x" * (1 << 20))
+        file.flush()
+        Path(os.environ["UNRULY_SIGN"]).touch()
+        while not Path(os.environ["UNRULY_SIGN"] + ".seen").exists():
+            time.sleep(0.05)
+        os.fsync(file.fileno())
+
+
 def _environ() -> None:
     os.environ.clear()
     os.environ["PATH"] = "/nowhere"
@@ -104,6 +116,7 @@ MISDEEDS: dict[str, Callable[[], Any]] = {
     "rubbish": lambda: random.choice([object(), "text", 7]),
     "hangs": _hang,
     "hangs and goes on": _hang_and_go_on,
+    "writes far": _write_far,
     "chdir": lambda: os.chdir("/proc"),
     "umask": lambda: os.umask(0) and None,
     "signal": lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),

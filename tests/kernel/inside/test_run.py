@@ -1,11 +1,13 @@
 """Whole runs onto NFS, through the command line, against a simulated pool."""
 
 import re
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.world import MIB, World, job, json_of
+from tests.integration.world import MIB, World, command, distribution, job, json_of
 from tests.kernel.inside.server import ADDRESS, Server
 
 from vmbackup.simulator import DiskSpec, Simulator
@@ -132,3 +134,34 @@ def test_a_reporter_that_writes_to_a_hard_mount_whose_server_is_gone_costs_nothi
         assert world.journals() == []
         server.mend()
         assert written in set(reports.iterdir())
+
+
+def test_a_reporter_with_data_that_a_hard_mount_does_not_take_holds_up_the_end_and_not_the_report(
+    tmp_path: Path, reports: Path, server: Server
+) -> None:
+    """The kernel lets nobody end who has such data; whoever started the run has its report all the same."""
+    sign = tmp_path / "sign"
+    with Simulator(tmp_path / "pool") as pool:
+        pool.add_vm("web", [DiskSpec(6 * MIB, seed=1, fill=1.0)])
+        world = World(tmp_path, pool)
+        reporter = '\n[reporters.far]\ntype = "unruly"\n[plugins]\ntimeout = "10s"\n'
+        world.configure(job("web", more='report = ["far"]') + reporter)
+        world.init_target()
+        unruly = {"UNRULY": "writes far", "UNRULY_AT": "reporter", "UNRULY_FOLDER": str(reports)}
+        path = str(distribution(tmp_path / "plugin", "unruly"))
+        env = world.environ({**unruly, "PYTHONPATH": path, "UNRULY_SIGN": str(sign)})
+        with subprocess.Popen(command("run", "test", "--json"), env=env, stdout=subprocess.PIPE, text=True) as process:
+            deadline = time.monotonic() + 60
+            while not sign.exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            server.cut()
+            sign.with_name("sign.seen").touch()
+            assert process.stdout is not None
+            lines = [process.stdout.readline()]
+            while '"message_type": "report"' not in lines[-1]:
+                lines.append(process.stdout.readline())
+            server.mend()
+            assert process.wait(60) == 0
+        assert "it has not returned for 10 s, and was left behind" in lines[-1]
+        assert len(world.backups()) == 1
+        assert world.journals() == []
