@@ -24,7 +24,8 @@ def leaves_nothing_of_a_failed_source(target: Target[Settings]) -> None:
     """If the source raises, the same error goes on and nothing stays: no key, no folder, no unfinished file."""
     target.store("there/before", [b"x"])
     for error in (OSError(28, "of the source, not of the target"), TimeoutError(), ValueError(), _SourceFailed()):
-        for chunks in ([], [b"x"], [noise(3 * MIB), noise(MIB, "more")]):
+        # The last is more than the smallest part of an upload to an object store, which is 5 MiB.
+        for chunks in ([], [b"x"], [noise(6 * MIB), noise(MIB, "more")]):
             for key in ("there/key", "new/folder/key"):
                 _require_raised(target, key, chunks, error)
                 require_absent(target, key)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from vmbackup import Buffer
-from vmbackup_targets.s3.checksums import Answer, encoded
+from vmbackup_targets.s3.checksums import Answer, told
 from vmbackup_targets.s3.client import ask
 from vmbackup_targets.s3.settings import S3Settings
 from vmbackup_targets.s3.trouble import Missing, Refused, Unusable
@@ -55,7 +55,7 @@ class Bucket:
 
     def making(self, mark: str, until: datetime | None) -> dict[str, Any]:
         """What is said of every object when it is begun."""
-        words: dict[str, Any] = {"Metadata": {_MARK: mark}, "ChecksumAlgorithm": "SHA256"}
+        words: dict[str, Any] = {"Metadata": {_MARK: mark}}
         if self.settings.storage_class:
             words["StorageClass"] = self.settings.storage_class
         if self.settings.encryption:
@@ -86,8 +86,17 @@ class Bucket:
 
     def put(self, key: str, body: Buffer, sha256: bytes, making: Mapping[str, Any]) -> Answer:
         """Store a whole object, unless there is one and the server minds."""
-        words = {"Bucket": self.name, "Key": key, "IfNoneMatch": "*", "ChecksumSHA256": encoded(sha256), **making}
-        return answer_of(ask(self.client.put_object, Body=body, **words))
+        words = {"Bucket": self.name, "Key": key, **told(self.settings.checksum, body, sha256), **making}
+        return answer_of(self.unless_there(self.client.put_object, Body=body, **words))
+
+    def unless_there(self, call: Callable[..., Any], **words: Any) -> Any:
+        """Ask for an object to be made unless there is one; of a server that refuses to hear of that, without it."""
+        try:
+            return ask(call, IfNoneMatch="*", **words)
+        except Refused as error:
+            if error.code != "NotImplemented":
+                raise
+            return ask(call, **words)
 
     def get(self, key: str, offset: int, length: int | None) -> Generator[bytes, None, None]:
         """The bytes from `offset` on, `length` of them or to the end; nothing where there are none. Raises Missing."""

@@ -40,9 +40,16 @@ class Part:
     size: int
 
 
-def encoded(sha256: bytes) -> str:
-    """A digest in the way that the header takes it."""
-    return base64.b64encode(sha256).decode()
+def encoded(digest: bytes) -> str:
+    """A digest in the way that the headers take it."""
+    return base64.b64encode(digest).decode()
+
+
+def told(kind: str, body: Buffer, sha256: bytes) -> dict[str, str]:
+    """What is said of a body, of which `sha256` is the digest, in botocore's words; `kind` as in the settings."""
+    if kind == "md5":
+        return {"ContentMD5": encoded(hashlib.md5(body, usedforsecurity=False).digest())}
+    return {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": encoded(sha256)}
 
 
 def hold(answer: Answer, sent: Buffer, sha256: bytes) -> None:

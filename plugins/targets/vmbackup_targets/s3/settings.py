@@ -62,6 +62,9 @@ class S3Settings(Settings):
     retain_mode: Literal["compliance", "governance"] = Field(
         default="compliance", description="nobody at all, or all but those with a right of their own"
     )
+    checksum: Literal["sha256", "md5"] = Field(
+        default="sha256", description="sent with every body; md5 for servers that refuse the newer headers"
+    )
     part_size: int | None = Field(
         default=None, ge=5, le=5120, description="MiB of every part; else they grow with the file"
     )

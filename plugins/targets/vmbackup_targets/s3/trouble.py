@@ -14,7 +14,7 @@ _RIGHTS: Final = (
 _REGION: Final = "Set `region` (and `endpoint`) to where the bucket is."
 _ROOM: Final = "The quota of this user or bucket is used up: remove old backups, or have it raised."
 _SETTING: Final = (
-    "The server takes one of these settings not: `storage-class`, `encryption`, `retain`, `part-size` are as it likes?"
+    "The server takes one of these settings not: `storage-class`, `encryption`, `retain`, `checksum` are as it likes?"
 )
 _AGAIN: Final = "Look at the server and the network between, and run the job again: the next operation connects anew."
 _ADVICE: Final = {

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from vmbackup_targets.s3.bucket import Bucket, answer_of, pages
-from vmbackup_targets.s3.checksums import Answer, Part, encoded, hold
+from vmbackup_targets.s3.checksums import Answer, Part, encoded, hold, told
 from vmbackup_targets.s3.client import ask
 from vmbackup_targets.s3.trouble import Refused, Unusable
 
@@ -30,6 +30,8 @@ class Unfinished:
 def begin(bucket: Bucket, key: str, mark: str, until: datetime | None) -> str:
     """Begin one and return its id."""
     making = bucket.making(mark, until)
+    if bucket.settings.checksum == "sha256":
+        making["ChecksumAlgorithm"] = "SHA256"
     answer = ask(bucket.client.create_multipart_upload, Bucket=bucket.name, Key=key, **making)
     return str(answer["UploadId"])
 
@@ -37,36 +39,21 @@ def begin(bucket: Bucket, key: str, mark: str, until: datetime | None) -> str:
 def send(bucket: Bucket, key: str, upload: str, number: int, body: bytearray) -> Part:
     """Send a part. Raises Unusable if the server says that it holds something else."""
     sha256 = hashlib.sha256(body).digest()
-    told = ask(
-        bucket.client.upload_part,
-        Bucket=bucket.name,
-        Key=key,
-        UploadId=upload,
-        PartNumber=number,
-        Body=body,
-        ChecksumAlgorithm="SHA256",
-        ChecksumSHA256=encoded(sha256),
-    )
-    answer = answer_of(told)
+    words = {"Bucket": bucket.name, "Key": key, "UploadId": upload, "PartNumber": number}
+    words |= told(bucket.settings.checksum, body, sha256)
+    answer = answer_of(ask(bucket.client.upload_part, Body=body, **words))
     hold(answer, body, sha256)
     return Part(number, answer.etag, sha256, answer.sha256 is not None, len(body))
 
 
 def complete(bucket: Bucket, key: str, upload: str, parts: Sequence[Part]) -> Answer:
     """Make the object of its parts, unless there is one and the server minds."""
-    told = [_told(part) for part in parts]
-    answer = ask(
-        bucket.client.complete_multipart_upload,
-        Bucket=bucket.name,
-        Key=key,
-        UploadId=upload,
-        MultipartUpload={"Parts": told},
-        IfNoneMatch="*",
-    )
-    return answer_of(answer)
+    words = {"Bucket": bucket.name, "Key": key, "UploadId": upload}
+    made_of = {"Parts": [_named(part) for part in parts]}
+    return answer_of(bucket.unless_there(bucket.client.complete_multipart_upload, MultipartUpload=made_of, **words))
 
 
-def _told(part: Part) -> dict[str, Any]:
+def _named(part: Part) -> dict[str, Any]:
     checksum = {"ChecksumSHA256": encoded(part.sha256)} if part.reported else {}
     return {"PartNumber": part.number, "ETag": part.etag, **checksum}
 

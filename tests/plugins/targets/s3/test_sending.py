@@ -105,16 +105,59 @@ def test_a_part_of_which_the_server_reports_other_bytes_fails_the_file_and_leave
 
 
 @only_ceph
-def test_bytes_that_change_on_their_way_are_refused_by_the_server(way: Way, target: S3) -> None:
+@pytest.mark.parametrize("checksum", ["sha256", "md5"])
+def test_bytes_that_change_on_their_way_are_refused_by_the_server(way: Way, bucket: str, checksum: str) -> None:
     def change(request: Request) -> Request:
         if is_part(request, 2):
             request.body = request.body[:-1] + b"?"
         return request
 
-    way.on_request = change
-    with pytest.raises(TargetError, match=r"could not be stored: (XAmzContentSHA256Mismatch|BadDigest)"):
+    with S3("cloud", settings(way.endpoint, bucket, checksum=checksum)) as target:
+        way.on_request = change
+        with pytest.raises(TargetError, match=r"could not be stored: (XAmzContentSHA256Mismatch|BadDigest)"):
+            target.store(KEY, pieces())
+        expect_nothing(target)
+
+
+def test_a_server_that_refuses_the_newer_headers_is_told_the_md5(way: Way, bucket: str) -> None:
+    told: list[str] = []
+
+    def refuse(request: Request) -> Request | Reply:
+        newer = [name for name in request.headers if name.startswith(("x-amz-checksum-", "x-amz-sdk-checksum"))]
+        told.extend(request.headers[name] for name in request.headers if name == "content-md5")
+        body = b"<Error><Code>InvalidArgument</Code></Error>"
+        return Reply(400, [], body) if request.method in {"PUT", "POST"} and newer else request
+
+    way.on_request = refuse
+    with (
+        S3("cloud", settings(way.endpoint, bucket)) as target,
+        pytest.raises(TargetError, match="InvalidArgument") as raised,
+    ):
         target.store(KEY, pieces())
-    expect_nothing(target)
+    assert "`checksum`" in raised.value.advice
+    with S3("cloud", settings(way.endpoint, bucket, checksum="md5")) as target:
+        for key, count in (("small", 1), (KEY, 12)):
+            assert target.store(key, pieces(count)).size == count * MIB
+            assert b"".join(target.fetch(key)) == b"".join(pieces(count))
+    assert len(told) == 1 + 3, "an MD5 for the small one and for each part"
+
+
+def test_a_server_that_refuses_to_hear_of_if_none_match_is_asked_without(way: Way, target: S3) -> None:
+    refused = itertools.count()
+
+    def refuse(request: Request) -> Request | Reply:
+        if "if-none-match" not in request.headers:
+            return request
+        next(refused)
+        return Reply(501, [], b"<Error><Code>NotImplemented</Code></Error>")
+
+    way.on_request = refuse
+    for key, count in (("small", 1), (KEY, 12)):
+        assert target.store(key, pieces(count)).size == count * MIB
+        with pytest.raises(KeyExists):
+            target.store(key, [b"second"])
+        assert b"".join(target.fetch(key)) == b"".join(pieces(count))
+    assert next(refused) >= 2
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ class Request:
     method: str
     path: str
     body: bytes
+    headers: dict[str, str]
 
 
 @dataclass
@@ -55,7 +56,8 @@ def leading_to(port: int) -> Iterator[Way]:
 
         def _hand_on(self) -> None:
             size = int(self.headers.get("Content-Length") or 0)
-            asked = Request(self.command, self.path, self.rfile.read(size))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            asked = Request(self.command, self.path, self.rfile.read(size), headers)
             request = way.on_request(asked)
             reply = self._reply_to(request) if isinstance(request, Request) else request
             reply = reply and way.on_reply(asked, reply)
@@ -74,7 +76,7 @@ def leading_to(port: int) -> Iterator[Way]:
         def _reply_to(self, request: Request) -> Reply | None:
             connection = http.client.HTTPConnection("127.0.0.1", way.port, timeout=30)
             dropped = {"content-length", "expect", "connection"}
-            headers = {name: value for name, value in self.headers.items() if name.lower() not in dropped}
+            headers = {name: value for name, value in request.headers.items() if name not in dropped}
             with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
                 connection.request(request.method, request.path, request.body, headers)
                 answer = connection.getresponse()
