@@ -35,7 +35,10 @@ def _span(value: object) -> object:
     return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
 
 
-Span = Annotated[timedelta, BeforeValidator(_span), Field(gt=timedelta(0), le=timedelta(days=36500))]
+Written = Annotated[str, Field(pattern=rf"^\s*{_SPAN.pattern}\s*$")]
+Span = Annotated[
+    timedelta, BeforeValidator(_span, json_schema_input_type=Written), Field(gt=timedelta(0), le=timedelta(days=36500))
+]
 
 
 class S3Settings(Settings):

@@ -42,6 +42,7 @@ _PASSING: Final = frozenset(
     {"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "XMinioServerNotReady"}
 )
 _SERVERS_FAULT: Final = 500
+_NEVER: Final = 501  # Not Implemented
 TAKEN: Final = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict"})
 """What a server says that honours `If-None-Match: *`, where something is stored already, or is just being."""
 
@@ -59,7 +60,7 @@ class Refused(Exception):
     @property
     def passing(self) -> bool:
         """Whether the same may succeed in a while."""
-        return self.code in _PASSING or self.status >= _SERVERS_FAULT
+        return self.code in _PASSING or (self.status >= _SERVERS_FAULT and self.status != _NEVER)
 
 
 class Lost(Exception):

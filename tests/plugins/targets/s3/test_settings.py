@@ -1,4 +1,5 @@
 import pickle
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -34,6 +35,13 @@ def test_how_long_a_file_is_retained(text: object, days: int) -> None:
     assert settings.retain == timedelta(days=days)
     now = datetime(2026, 3, 14, 22, 0, 0, 1, tzinfo=UTC)
     assert Bucket(None, settings).until(now) == datetime(2026, 3, 14, 22, 0, 1, tzinfo=UTC) + timedelta(days=days)
+
+
+def test_an_editor_knows_how_it_is_written() -> None:
+    schema = S3Settings.model_json_schema()
+    pattern = schema["properties"]["retain"]["anyOf"][0]["pattern"]
+    assert all(re.search(pattern, text) for text in ("30 days", "1 year", " 12 weeks"))
+    assert not any(re.search(pattern, text) for text in ("30", "P30D", "a 30 days"))
 
 
 def test_what_is_said_of_every_object() -> None:

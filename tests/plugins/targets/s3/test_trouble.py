@@ -222,6 +222,14 @@ def test_what_passes_by_itself_may_be_tried_again(code: str, status: int) -> Non
         raise Refused(code, status)
 
 
+@pytest.mark.parametrize(("code", "status"), [("AccessDenied", 403), ("NotImplemented", 501), ("InvalidPart", 400)])
+def test_what_stays_as_it_is_may_not(code: str, status: int) -> None:
+    explained = Explained("c", "stored", "k", "s3://b/k")
+    with pytest.raises(TargetError, match=f"could not be stored: {code}") as raised, explained:
+        raise Refused(code, status)
+    assert not isinstance(raised.value, TargetLost)
+
+
 def test_what_is_no_business_of_the_server_passes() -> None:
     with pytest.raises(ZeroDivisionError), Explained("c", "stored", "k", "s3://b/k"):
         _ = 1 / 0
