@@ -10,6 +10,7 @@ BUNDLED = [
     ("compressor", "none"),
     ("compressor", "gzip"),
     ("compressor", "zstd"),
+    ("mirror", "copy"),
     ("notifier", "email"),
     ("reporter", "json"),
 ]

@@ -6,6 +6,7 @@
 from vmbackup.testing.compressor import CompressorContract
 from vmbackup.testing.exporting import METHOD_PROMISES, MethodPromise
 from vmbackup.testing.method import MethodContract
+from vmbackup.testing.mirror import MirrorContract
 from vmbackup.testing.site import SimulatedSite
 from vmbackup.testing.target import TargetContract
 from vmbackup.testing.telling import NotifierContract, ReporterContract
@@ -15,6 +16,7 @@ __all__ = [
     "CompressorContract",
     "MethodContract",
     "MethodPromise",
+    "MirrorContract",
     "NotifierContract",
     "ReporterContract",
     "SimulatedSite",
