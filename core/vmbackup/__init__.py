@@ -54,6 +54,7 @@ from vmbackup.manifest import (
     Verified,
     VMFact,
     WrongFile,
+    is_ours,
 )
 from vmbackup.markers import hookimpl
 from vmbackup.models import SR, VIF, VM, Disk, Pool
@@ -132,4 +133,5 @@ __all__ = [
     "data_ranges",
     "exit_code",
     "hookimpl",
+    "is_ours",
 ]

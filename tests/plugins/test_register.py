@@ -11,6 +11,7 @@ BUNDLED = [
     ("compressor", "gzip"),
     ("compressor", "zstd"),
     ("mirror", "copy"),
+    ("mirror", "rsync"),
     ("notifier", "email"),
     ("reporter", "json"),
 ]

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from vmbackup import Plugin, Settings, hookimpl
 from vmbackup_mirrors.copy import Copy
+from vmbackup_mirrors.rsync import Rsync
 
 
 @hookimpl
 def vmbackup_register() -> Iterable[type[Plugin[Settings]]]:
-    """Bring `copy`."""
-    return (Copy,)
+    """Bring `copy` and `rsync`."""
+    return (Copy, Rsync)

@@ -1,6 +1,5 @@
 """Copies to another target of the configuration, whatever kind it is of."""
 
-import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from hashlib import sha256
@@ -10,11 +9,8 @@ from typing import Self, TypeAlias
 from pydantic import Field
 
 from vmbackup import Manifest, Mirror, Original, Settings, Target, TargetError, TargetOpener
+from vmbackup_mirrors.layout import BEGUN, MANIFEST, OTHERS, POOL_DATABASE, TRASH
 
-MANIFEST = re.compile(r"manifest(\.[0-9]+)?\.json")
-BEGUN, TRASH = "begun.json", "trash.json"
-# Folders of a target that hold no backups.
-OTHERS = frozenset({"runs", "rehearsals"})
 AnyTarget: TypeAlias = Target[Settings]
 
 
@@ -58,7 +54,7 @@ class Copy(Mirror[CopySettings]):
         for top in self._folders(""):
             if top in OTHERS:
                 continue
-            for group in [top] if top == "pool-database" else self._folders(top):
+            for group in [top] if top == POOL_DATABASE else self._folders(top):
                 for folder in self._folders(group):
                     names = {entry.key.rpartition("/")[2] for entry in self._target.entries(folder)}
                     if TRASH in names:
