@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncssh
 import pytest
 from tests.integration.world import MIB, World, job
 from tests.plugins.mirrors.proxy import Proxy
-from tests.plugins.mirrors.servers import PASSWORD, Daemon, Server
+from tests.plugins.mirrors.servers import PASSWORD, Daemon, Server, Sshd
 
 from vmbackup.conformance import FolderPlace
 from vmbackup.registry import Registry
@@ -43,7 +44,28 @@ timeout = 10
     )
 
 
-KINDS = [rsync]
+def sftp(folder: Path) -> Kind:
+    server = Sshd(folder)
+    key = asyncssh.read_public_key(folder / "host.pub").get_fingerprint()
+    return Kind(
+        server,
+        lambda port: (
+            f"""
+[mirrors.far]
+type = "sftp"
+host = "127.0.0.1"
+port = {port}
+folder = "{server.root}"
+username = "root"
+identity = "{server.identity}"
+fingerprint = "{key}"
+timeout = 10
+"""
+        ),
+    )
+
+
+KINDS = [rsync, sftp]
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
@@ -62,7 +84,7 @@ def proxy(kind: Kind) -> Iterator[Proxy]:
 
 @pytest.fixture
 def world(tmp_path: Path, pool: Simulator, kind: Kind, proxy: Proxy) -> World:
-    pool.add_vm("web 0", [DiskSpec(24 * MIB, seed=1, fill=0.9)])
+    pool.add_vm("web 0", [DiskSpec(18 * MIB, seed=1, fill=0.9)])
     world = World(tmp_path, pool)
     world.configure(job("web*", more='mirrors = ["far"]'), head=world.head + kind.section(proxy.port))
     world.init_target()
@@ -94,7 +116,7 @@ def test_a_run_copies_and_later_removes(world: World, kind: Kind) -> None:
 def test_a_server_that_is_killed_in_mid_copy_costs_nothing_and_gets_the_rest_later(
     world: World, kind: Kind, proxy: Proxy
 ) -> None:
-    proxy.after, proxy.event = 8 * MIB, kind.server.kill
+    proxy.after, proxy.event = 6 * MIB, kind.server.kill
     report = world.run()
     assert exit_code(report) == 0
     assert exit_code(report, strict=True) == 5

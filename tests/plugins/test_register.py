@@ -12,6 +12,7 @@ BUNDLED = [
     ("compressor", "zstd"),
     ("mirror", "copy"),
     ("mirror", "rsync"),
+    ("mirror", "sftp"),
     ("notifier", "email"),
     ("reporter", "json"),
 ]

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from vmbackup import Plugin, Settings, hookimpl
 from vmbackup_mirrors.copy import Copy
 from vmbackup_mirrors.rsync import Rsync
+from vmbackup_mirrors.sftp import Sftp
 
 
 @hookimpl
 def vmbackup_register() -> Iterable[type[Plugin[Settings]]]:
-    """Bring `copy` and `rsync`."""
-    return (Copy, Rsync)
+    """Bring `copy`, `rsync` and `sftp`."""
+    return (Copy, Rsync, Sftp)

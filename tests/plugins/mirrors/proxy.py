@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-PIECE = 32 << 10
+PIECE = 128 << 10
 PATIENCE = 30
 
 
