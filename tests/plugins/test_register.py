@@ -11,6 +11,7 @@ BUNDLED = [
     ("compressor", "gzip"),
     ("compressor", "zstd"),
     ("mirror", "copy"),
+    ("mirror", "rclone"),
     ("mirror", "rsync"),
     ("mirror", "sftp"),
     ("notifier", "email"),
