@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from tests.integration.world import MIB, World, job
-from tests.plugins.targets.s3 import ceph, moto_server
+from tests.plugins.targets.s3 import ceph
 from tests.plugins.targets.s3.ceph import Gateway, own_gateway
 from tests.plugins.targets.s3.conftest import client, new_bucket
-from tests.plugins.targets.s3.moto_server import ACCESS_KEY, SECRET_KEY, Moto
+from tests.plugins.targets.s3.moto_server import ACCESS_KEY, SECRET_KEY
 from tests.plugins.targets.s3.way import Request, Way, leading_to
 
 from vmbackup.conformance import PROMISES
@@ -202,13 +202,12 @@ def test_a_wrong_key_is_told_before_the_pool_is_touched(world: World, gateway: G
     assert world.records() == before
 
 
-def test_a_bucket_with_versions_keeps_every_promise_and_is_left_as_it_was(world: World) -> None:
-    with moto_server.running(Moto(world.folder / "moto.log")) as server:
-        bucket = new_bucket(server.endpoint, versions=True)
-        configure(world, server.endpoint, bucket)
-        world.init_target()
-        before = keys(server.endpoint, bucket)
-        done = world.cli("check", "--size", "11")
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert done.stdout.count("disk ok: ") == len(PROMISES)
-        assert keys(server.endpoint, bucket) == before == ["xen/vmbackup-target.json"]
+def test_a_bucket_keeps_every_promise_and_is_left_as_it_was(world: World, gateway: Gateway) -> None:
+    bucket = new_bucket(gateway.endpoint)
+    configure(world, gateway.endpoint, bucket)
+    world.init_target()
+    before = keys(gateway.endpoint, bucket)
+    done = world.cli("check", "--size", "11")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("disk ok: ") == len(PROMISES)
+    assert keys(gateway.endpoint, bucket) == before == ["xen/vmbackup-target.json"]
