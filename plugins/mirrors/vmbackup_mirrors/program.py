@@ -1,10 +1,10 @@
 """Another program that does a mirror's work: watched while it runs, and never left running."""
 
-import atexit
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +18,13 @@ from vmbackup import ConfigError
 _LOOK_SECONDS = 1.0
 _TERM_SECONDS = 10.0
 _SAID_BYTES = 16 << 10
+# Has the kernel send SIGTERM when the thread that began it dies (prctl(2), PR_SET_PDEATHSIG), and becomes the program.
+_MORTAL = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+if os.getppid() == int(sys.argv[1]):
+    os.execvp(sys.argv[2], sys.argv[2:])
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,7 @@ def find(program: str, advice: str) -> str:
 class Program:
     """A program that has begun, in a session of its own, so that it can ask nobody for a password.
 
-    It ends with the `with`, and with this process: a thread that is left behind is not waited for at the end.
+    It ends with the `with`, and with this process, however that ends: a thread that is left behind is not waited for.
     """
 
     def __init__(self, words: Sequence[str], environment: Mapping[str, str], *, fed: bool = False) -> None:
@@ -49,14 +56,13 @@ class Program:
         self._out = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the `with` of this object
         self._err = tempfile.TemporaryFile()  # noqa: SIM115 - as well
         self._process = subprocess.Popen(  # noqa: S603 - checked words, no shell
-            words,
+            [sys.executable, "-ISc", _MORTAL, str(os.getpid()), *words],
             stdin=subprocess.PIPE if fed else subprocess.DEVNULL,
             stdout=self._out,
             stderr=self._err,
             env={**os.environ, "LC_ALL": "C", **environment},
             start_new_session=True,
         )
-        atexit.register(self._kill)
 
     def __enter__(self) -> Self:
         """It runs already."""
@@ -74,7 +80,6 @@ class Program:
                     self._process.wait(_TERM_SECONDS)
         finally:
             self._kill()
-            atexit.unregister(self._kill)
             if self._process.stdin:
                 with suppress(BrokenPipeError):
                     self._process.stdin.close()
