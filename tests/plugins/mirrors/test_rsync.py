@@ -194,11 +194,13 @@ def test_what_a_killed_server_left_of_a_manifest_goes(daemon: Daemon) -> None:
     require_whole(place, original.folder, original.contents)
 
 
-def test_nobody_but_the_owner_reads_what_is_there(daemon: Daemon) -> None:
+def test_nobody_but_the_owner_reads_what_is_there_and_the_root_is_left_as_it_is(daemon: Daemon) -> None:
+    daemon.root.chmod(0o751)
     with to_daemon(daemon) as mirror:
         mirror.copy(small())
     for path in daemon.root.rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
+    assert stat.S_IMODE(daemon.root.stat().st_mode) == 0o751
 
 
 @pytest.mark.parametrize(
