@@ -68,7 +68,7 @@ def test_a_backup_goes_to_the_share_and_comes_back(world: World) -> None:
     expect_whole_backups_alone(world, 2 * 2)
     assert world.cli("list").stdout.count("web 0") == 4
     assert world.cli("verify", "--all").returncode == 0
-    restored = world.cli("restore", "web 01@latest", "--as", "back", "--start")
+    restored = world.cli("restore", "web 01@latest", "--as", "back", "--new-mac", "--start")
     assert restored.returncode == 0, restored.stderr
     (vm,) = [vm for vm in world.pool.records("VM").values() if vm["name_label"] == "back"]
     assert vm["power_state"] == "Running"

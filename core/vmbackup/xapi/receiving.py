@@ -32,11 +32,11 @@ class _Greedy(io.RawIOBase):
         with memoryview(buffer) as view:
             if view.nbytes < LARGE:
                 return self._usual.readinto(view)
-            read, filled, size = self._sock.read, 0, view.nbytes
+            # Not `read`: that fails on a socket that another thread shuts down to wake this one, where this ends.
+            receive, filled, size = self._sock.recv_into, 0, view.nbytes
             while filled < size:
                 with view[filled:] as rest:
-                    # It fills the buffer that it is given, and returns how far (cpython: _ssl.c).
-                    got: Any = read(size - filled, rest)
+                    got = receive(rest)
                 if not got:
                     break
                 filled += got

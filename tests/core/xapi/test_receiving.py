@@ -91,3 +91,17 @@ def test_silence_in_mid_piece_ends_by_the_time_limit(tmp_path: Path) -> None:
         with pytest.raises(HTTPError, match="timed out"):
             response.read(1 << 20, decode_content=False)
         go.set()
+
+
+def test_a_reader_that_another_thread_wakes_comes_to_an_end(tmp_path: Path) -> None:
+    go = threading.Event()
+
+    def send(secure: ssl.SSLSocket) -> None:
+        secure.sendall(HEAD + CONTENT[:LARGE])
+        go.wait(20)
+
+    with asked(tmp_path, send) as response:
+        assert response.read(1, decode_content=False)
+        threading.Timer(0.3, response.shutdown).start()
+        assert len(response.read(1 << 20, decode_content=False)) < LARGE
+        go.set()
