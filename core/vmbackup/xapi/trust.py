@@ -10,10 +10,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import urllib3
-from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from vmbackup.errors import ConfigError, TransferError, Untrusted
-from vmbackup.xapi.receiving import GreedyPool
 
 CONNECT_SECONDS = 30.0
 # A dead peer is noticed after 60 + 6 * 10 seconds, however long the pool may take to answer (xapi: helpers.ml, 2 h).
@@ -100,7 +99,7 @@ def connections(address: Address, trust: Trust, *, read_seconds: float) -> HTTPC
         )
     if trust.ca:
         _check_readable(trust.ca)
-    return GreedyPool(
+    return HTTPSConnectionPool(
         address.host,
         address.port,
         timeout=timeout,
