@@ -103,6 +103,7 @@ class Pool:
     coalescer: Coalescer
     emergencies: dict[str, XapiError] = field(default_factory=dict)  # by host: what it answers instead of working
     registrations: dict[str, Registration] = field(default_factory=dict)  # by session
+    dismissed: set[str] = field(default_factory=set)  # tasks that somebody destroyed, whoever still works on them
     waiting: int = 0  # operations that wait for another one to end
     restarts: int = 0  # of the coordinator's toolstack: whoever waits for something gives up
     cut_streams: Callable[[], None] = lambda: None  # ends the streams of all hosts

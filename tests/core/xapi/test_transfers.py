@@ -244,6 +244,27 @@ def test_a_source_that_fails_cancels_the_upload(
     assert settled(sim, before), "the pool has unmade what it had of the VM"
 
 
+def test_a_pool_unmakes_an_import_whose_task_was_destroyed(
+    sim: Simulator, session: Session, journal: Journal, snapshot: str
+) -> None:
+    """As happens to a task that is cancelled before its handler has taken it up."""
+    image = export(session, journal, snapshot)
+    before = state(sim)
+
+    def pieces() -> Iterator[bytes]:
+        yield image[: len(image) // 2]
+        while len(sim.records("VM")) == len(before["VM"]):
+            time.sleep(0.01)
+        (task,) = sim.records("task")
+        session.call("task.set_status", task, "cancelled")
+        session.call("task.destroy", task)
+        raise ImageError("the stored file is damaged", position=7)
+
+    with pytest.raises(ImageError, match="the stored file is damaged"):
+        upload(session, journal, Request("/import", {}, "import"), pieces(), len(image))
+    assert settled(sim, before)
+
+
 @pytest.mark.parametrize("error", [BrokenPipeError, ConnectionResetError, OSError])
 def test_a_source_that_fails_like_a_connection_is_no_success(
     sim: Simulator, session: Session, journal: Journal, snapshot: str, error: type[OSError]

@@ -33,4 +33,5 @@ def destroy(context: Context, task: str) -> None:
             flagged = {**record["current_operations"], context.task: "destroy"}
             context.pool.db.set("task", task, current_operations=flagged)
         else:
+            context.pool.dismissed.add(task)
             tasks.remove(context.pool, task)

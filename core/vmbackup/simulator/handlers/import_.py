@@ -109,8 +109,13 @@ def _receive(exchange: Exchange, task: str, repository: str, rules: list[BodyRul
 
 
 def _left_behind(exchange: Exchange, task: str, error: BaseException) -> bool:
-    """Say whether nobody is there any more to undo an import: its host died, or the toolstack restarted."""
-    return isinstance(error, HostDied) or tasks.is_lost(exchange.pool, task) or tasks.is_orphaned(exchange.pool, task)
+    """Say whether nobody is there any more to undo an import: its host died, or the toolstack restarted.
+
+    Whose task somebody has destroyed still does.
+    """
+    pool = exchange.pool
+    restarted = tasks.is_lost(pool, task) and task not in pool.dismissed
+    return isinstance(error, HostDied) or restarted or tasks.is_orphaned(pool, task)
 
 
 def _note_objects(exchange: Exchange, task: str) -> None:
