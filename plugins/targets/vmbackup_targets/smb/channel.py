@@ -5,7 +5,7 @@ import logging
 import time
 import uuid
 
-from smbprotocol.connection import Connection, Request
+from smbprotocol.connection import Connection, Request, SMB2Echo
 from smbprotocol.exceptions import SMBException, SMBResponseException
 from smbprotocol.header import Smb2Flags, SMB2HeaderResponse
 
@@ -15,6 +15,9 @@ from vmbackup_targets.smb.wire import Wire
 
 # The library logs the traceback of every connection that breaks; what it raises says the same.
 logging.getLogger("smbprotocol").addHandler(logging.NullHandler())
+
+# More than any message costs: a payload of 1 MiB takes 16 credits.
+ECHOED = 64
 
 
 class _Requests(dict[int, object]):
@@ -46,17 +49,22 @@ class Channel(Connection):  # type: ignore[misc] # the library has no types
     def transport(self, made: object) -> None:
         pass
 
-    def send(self, message: object, *arguments: object, **more: object) -> Request:
+    def send(self, message: object, sid: int | None = None, *arguments: object, **more: object) -> Request:
         """Send a message, once the server's credits allow it: the library gives up at once when they are spent."""
         until = time.monotonic() + self.seconds
         while True:
             try:
-                return super().send(message, *arguments, **more)
+                return super().send(message, sid, *arguments, **more)
             except SMBException as error:
                 if "credits are available" not in str(error) or time.monotonic() > until:
                     raise
-                # They come with the answers to others, of which nobody tells us.
-                time.sleep(0.002)
+            # They come with the answers to others, of which nobody tells us, or to an echo where none is awaited.
+            if not isinstance(message, SMB2Echo) and all(one.response_event.is_set() for one in self._requests()):
+                self.echo(sid or 0, timeout=self.seconds, credit_request=ECHOED)
+            time.sleep(0.002)
+
+    def _requests(self) -> list[Request]:
+        return list(self.outstanding_requests.values())
 
     def receive(
         self,
