@@ -148,7 +148,7 @@ def _run(site: Site, state: State, listeners: Listeners, watcher: Watcher, progr
                     _hand_over(bench, couriers, progress.results[-1])
                 _dump(bench, progress)
                 _prune(bench, plan, progress)
-                _catch_up(bench, couriers, progress)
+                _catch_up(bench, couriers, progress, site.stored_to)
                 if parts.job.rehearse:
                     _recall(bench, plan, progress)
             finally:
@@ -198,7 +198,7 @@ def _hand_over(bench: Bench, couriers: Sequence[Courier], result: VMResult) -> N
         courier.bring((backup, repositories[backup.target]) for backup in made[:1])
 
 
-def _catch_up(bench: Bench, couriers: Sequence[Courier], progress: Progress) -> None:
+def _catch_up(bench: Bench, couriers: Sequence[Courier], progress: Progress, stored_to: frozenset[str]) -> None:
     """Let the mirrors have what they still lack of this job, and follow the targets; then wait for them."""
     if not couriers:
         return
@@ -213,8 +213,9 @@ def _catch_up(bench: Bench, couriers: Sequence[Courier], progress: Progress) -> 
             continue
         lying += [(backup, lane.repository) for backup in found if backup.manifest.job == progress.run.job]
         there = there | {backup.folder for backup in found} if there is not None else None
-    if len(bench.lanes) < len(progress.lanes):
-        there = None  # a target that is away tells nothing of what has vanished from it
+    if {lane.label for lane in bench.lanes} < stored_to:
+        # Nobody knows what has vanished from a target that is away, or that is another job's.
+        there = None
     for courier in couriers:
         courier.bring(lying)
         courier.clear(there)

@@ -56,6 +56,11 @@ class Site:
         """What the file says."""
         return self.file.config
 
+    @property
+    def stored_to(self) -> frozenset[str]:
+        """The targets, by their labels, that any job stores to."""
+        return frozenset(label for job in self.config.jobs.values() for label in job.targets)
+
     def state(self) -> State:
         """Return the state folder, made if need be."""
         return State(self._state or default_folder())

@@ -27,7 +27,9 @@ class Pair:
         self.world = world
         self.second = world.folder / "second"
 
-    def configure(self, *, keep: int = 4, more: str = "", rules: str = "", path: Path | None = None) -> None:
+    def configure(
+        self, *, keep: int = 4, more: str = "", rules: str = "", path: Path | None = None, more_jobs: str = ""
+    ) -> None:
         head = f"""{self.world.head}
 [targets.second]
 type = "local"
@@ -39,7 +41,7 @@ type = "copy"
 target = "second"
 {rules}
 """
-        self.world.configure(job("web*", keep=keep, more=f'mirrors = ["offsite"]\n{more}'), head=head)
+        self.world.configure(job("web*", keep=keep, more=f'mirrors = ["offsite"]\n{more}') + more_jobs, head=head)
 
     def init(self) -> None:
         self.second.mkdir(mode=0o700)
@@ -181,6 +183,8 @@ def test_a_mirror_has_its_own_retention_and_follows_no_deletion_unless_told(pair
     pair.configure(keep=1, rules="keep = { last = 2 }")
     pair.run()
     assert len(pair.held()) == 4
+    pair.configure(keep=1, rules="delete = true", more_jobs=job("nobody", name="other").replace("disk", "elsewhere"))
+    assert {one.did for one in pair.run().mirrored} == {"copied"}, "another job's target was not looked at"
     pair.configure(keep=1, rules="delete = true")
     report = pair.run()
     assert sorted({one.did for one in report.mirrored}) == ["copied", "removed"]

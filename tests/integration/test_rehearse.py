@@ -149,6 +149,16 @@ def test_what_cannot_take_place_is_no_result(world: World) -> None:
         assert world.cli("rehearse", *arguments).returncode == 2, wrong
 
 
+def test_a_dump_of_the_pool_database_is_refused(world: World) -> None:
+    world.configure(job("web*", more="pool-database = true"))
+    assert exit_code(world.run()) == 0
+    before = state_of(world)
+    done = world.cli("rehearse", "pool-database@latest")
+    assert (done.returncode, done.stderr.count("\n")) == (4, 1), done.stderr
+    assert "is a dump of the pool database, in which nothing boots" in done.stderr
+    expect_nothing_left(world, before)
+
+
 def test_time_alone_may_be_the_sign(world: World) -> None:
     lose_a_block(world)
     done = world.cli("rehearse", "web 01@latest", "--wait", "2s", "--json")

@@ -70,8 +70,8 @@ def _visit(site: Site, label: str, jobs: dict[str, Job], target: str | None) -> 
             visit = Visit(mirror, rules, lambda: None)
             with waiting(f"copying to {label}", console()):
                 yield from visit.bring(lying)
-            # Of one target alone nobody knows what has vanished from the others.
-            yield from visit.clear(None if target else there)
+            # Of some targets alone nobody knows what has vanished from the others.
+            yield from visit.clear(there if site.stored_to <= set(labels) else None)
 
 
 def _tell(result: Mirrored) -> None:

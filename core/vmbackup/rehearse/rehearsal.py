@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from vmbackup.errors import VmbackupError
+from vmbackup.errors import RestoreError, VmbackupError
 from vmbackup.journal import Intent
 from vmbackup.life_sign import AGENT, LifeSign
 from vmbackup.manifest import Rehearsed
@@ -53,8 +53,11 @@ class Rehearsal:
     def run(self) -> Rehearsed:
         """Rehearse, and return what came of it; what could not be removed again is in `left`.
 
-        A failure of the step "plan" says nothing of the backup: the rehearsal could not take place.
+        A failure of the step "plan" says nothing of the backup: the rehearsal could not take place. Raises RestoreError
+        for a dump of the pool database, which is of no VM.
         """
+        if self._source.backup.manifest.vm is None:
+            raise RestoreError(f"{self._source.backup.address} is a dump of the pool database, in which nothing boots")
         session, journal = self._destination.session, self._destination.journal
         intent = intend(self._destination)
         failure = None
@@ -99,7 +102,7 @@ class Rehearsal:
     def _result(self, failure: Failure | None) -> Rehearsed:
         backup = self._source.backup
         vm = backup.manifest.vm
-        assert vm is not None  # noqa: S101 - only an image's backup can be rehearsed, and that has a VM
+        assert vm is not None  # noqa: S101 - `run` has looked
         return Rehearsed(
             generation=backup.manifest.generation,
             backup=backup.folder,
