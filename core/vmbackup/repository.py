@@ -304,13 +304,17 @@ class Repository:
                 found.append(self._read(f"{folder}/{name}", Rehearsed))
         return tuple(one for one in found if one.generation == generation)
 
-    def rehearsals(self, vm: str) -> tuple[Rehearsed, ...]:
-        """Return what the rehearsals of a VM, by its UUID, have come to, newest first, whichever backups are left."""
-        found = []
+    def rehearsals(self, vm: str) -> Iterator[Rehearsed]:
+        """Yield what the rehearsals of a VM, by its UUID, have come to, newest first, whichever backups are left.
+
+        Each is read when it is asked for: there are more of them every week.
+        """
         for entry in sorted(self.target.entries(f"{REHEARSALS}/{vm}"), key=lambda entry: entry.key, reverse=True):
-            with contextlib.suppress(TargetError):
-                found.append(self._read(entry.key, Rehearsed))
-        return tuple(found)
+            try:
+                found = self._read(entry.key, Rehearsed)
+            except TargetError:
+                continue  # what cannot be read tells nothing
+            yield found
 
     def _almost_removed(self, folder: str) -> list[Found]:
         """Where `trash.json` is all that is ours, it is the last moment of a removal, if that is what the file says."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 
 from vmbackup.bench import Bench
 from vmbackup.cleanup import clean_up, reconcile, tidy
@@ -260,7 +261,7 @@ def _recall(bench: Bench, plan: Plan, progress: Progress) -> None:
     """Look up what came of each VM's newest rehearsal on each target; one that failed is a warning until the next."""
 
     def last(repository: Repository) -> list[Rehearsed]:
-        return [one for task in plan.tasks for one in repository.rehearsals(task.vm.uuid)[:1]]
+        return [one for task in plan.tasks for one in islice(repository.rehearsals(task.vm.uuid), 1)]
 
     for lane in bench.lanes:
         try:

@@ -20,4 +20,4 @@ def keep(result: Rehearsed, backup: Backup, repository: Repository) -> None:
 
 def history(repository: Repository, vms: Iterable[str]) -> dict[str, tuple[Rehearsed, ...]]:
     """Return what came of the rehearsals of each VM, by its UUID, newest first. Raises TargetError."""
-    return {vm: repository.rehearsals(vm) for vm in vms}
+    return {vm: tuple(repository.rehearsals(vm)) for vm in vms}

@@ -77,7 +77,10 @@ class Copy(Mirror[CopySettings]):
 
     def remove(self, folder: str) -> None:
         """Remove the files that its manifests name, and the manifests before them."""
-        manifests = sorted(name for name in self._names(folder) if MANIFEST.fullmatch(name))
+        # By their lengths first: `manifest.json` is the oldest of them.
+        manifests = sorted(
+            (name for name in self._names(folder) if MANIFEST.fullmatch(name)), key=lambda name: (len(name), name)
+        )
         if manifests:
             data = b"".join(self._target.fetch(f"{folder}/{manifests[-1]}"))
             if self._target.stat(f"{folder}/{TRASH}") is None:
