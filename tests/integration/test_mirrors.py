@@ -51,6 +51,10 @@ target = "second"
             repository.initialise(Identity(id=SECOND, label="second", created=datetime.now(UTC)))
 
     def run(self) -> Report:
+        """Run in a second of its own: which of a VM's backups is the newest goes by the second."""
+        begun = int(time.time())
+        while int(time.time()) == begun:
+            time.sleep(0.02)
         report = self.world.run()
         assert exit_code(report) == 0, report
         return report

@@ -1,11 +1,9 @@
 """`vmbackup extract`: one disk out of a backup into a file."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from vmbackup.cli.known import known
 from vmbackup.cli.options import ConfigOption, JsonOption, StateOption, TargetOption, open_site
@@ -69,5 +67,5 @@ def _extract(site: Site, backup: Backup, disk: ImageDisk, file: DiskFile) -> int
         repository.prove()
         with reading(backup.address, backup.size) as tell:
             fill(file, StoredDisk(backup, disk, repository, site.registry), tell)
-        with waiting(f"making the {file.format}", Console(file=sys.stderr, highlight=False)):
+        with waiting(f"making the {file.format}", console(stderr=True)):
             return file.publish(disk.virtual_size)

@@ -18,9 +18,12 @@ UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 STEP = 1024
 
 
-def console() -> Console:
-    """Return the console for people, on standard output."""
-    return Console(highlight=False, soft_wrap=False)
+def console(*, stderr: bool = False) -> Console:
+    """Return the console for people, on standard output or standard error.
+
+    Colons mean nothing to it: rich makes a picture of the `:ab:` in a MAC address where it is let.
+    """
+    return Console(stderr=stderr, highlight=False, soft_wrap=False, emoji=False)
 
 
 def sole_output() -> TextIO:

@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.progress import Task as RichTask
 from rich.text import Text
 
-from vmbackup.cli.output import duration, name, size
+from vmbackup.cli.output import console, duration, name, size
 from vmbackup.metadata import one_line
 from vmbackup.plan import Plan, Task
 from vmbackup.records import REPORT
@@ -30,8 +30,8 @@ VM_RESULT: TypeAdapter[VMResult] = TypeAdapter(VMResult)
 
 def watcher_for_people() -> Watcher:
     """Return the watcher that fits where standard output goes."""
-    console = Console(highlight=False)
-    return LiveLines(console) if console.is_terminal else LogLines()
+    out = console()
+    return LiveLines(out) if out.is_terminal else LogLines()
 
 
 class Pace(ProgressColumn):
@@ -50,15 +50,15 @@ class Pace(ProgressColumn):
 class LiveLines:
     """A line a VM: its step, bytes, rate and the time that is left."""
 
-    def __init__(self, console: Console) -> None:
-        """`console` is a terminal."""
+    def __init__(self, out: Console) -> None:
+        """`out` is a terminal."""
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             TextColumn("[cyan]{task.fields[step]}"),
             BarColumn(bar_width=24),
             DownloadColumn(binary_units=True),
             Pace(),
-            console=console,
+            console=out,
         )
         self._lines: dict[str, TaskID] = {}
 
@@ -71,7 +71,7 @@ class LiveLines:
     def step(self, task: Task, name_: str) -> None:
         """Show the step; the first one of a VM makes its line."""
         if task.vm.uuid not in self._lines:
-            self._lines[task.vm.uuid] = self._progress.add_task(name(task.vm.name), total=task.estimate, step=name_)
+            self._lines[task.vm.uuid] = self._progress.add_task(one_line(task.vm.name), total=task.estimate, step=name_)
         self._progress.update(self._lines[task.vm.uuid], step=name_)
 
     def sent(self, task: Task, number: int) -> None:

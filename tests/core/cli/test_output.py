@@ -1,9 +1,11 @@
 from datetime import timedelta
 
 import pytest
+from rich.table import Table
 from tests.core.builders import START
 
-from vmbackup.cli.output import age
+from vmbackup.cli.output import age, console, name
+from vmbackup.cli.progress import stepping, waiting
 
 
 @pytest.mark.parametrize(
@@ -16,3 +18,22 @@ def test_how_long_ago_something_was(hours: float, shown: str) -> None:
 
 def test_a_moment_that_a_wrong_clock_dated_in_the_future_is_just_now() -> None:
     assert age(START + timedelta(days=3), START) == "0 h ago"
+
+
+MAC = "12:ab:1e:c0:e1:9e"
+
+
+def test_colons_make_no_pictures(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    table = Table()
+    table.add_column(MAC)
+    table.add_row(name(MAC))
+    console().print(table)
+    console().print(f"[red]{name(MAC)}")
+    with waiting(MAC, console()):
+        pass
+    with stepping(MAC, 10):
+        pass
+    shown = capsys.readouterr()
+    assert shown.out.count(MAC) >= 4
+    assert MAC in shown.err

@@ -36,6 +36,8 @@ _ADVICE = {
 _CHANGED_KEY = (
     "The host's key is not the known one: ask its administrator, and only then put the new one into known_hosts."
 )
+_ENDED, _ABSENT, _SSH = 12, 127, 255
+_NOTHING_CAME = "(0 bytes received so far)"
 _LOST = frozenset({10, 12, 20, 30, 35, 255})
 # What it says in the end says less than what it said before.
 _NOISE = ("rsync error:", "rsync warning:")
@@ -47,10 +49,19 @@ def failed(label: str, doing: str, ended: Ended) -> TargetError:
     lines = [line.strip() for line in ended.said.splitlines() if line.strip() and not line.startswith("@@@@")]
     telling = [line for line in lines if not line.startswith(_NOISE)] or lines
     words = " / ".join(telling[-_LINES:])[-_LENGTH:]
-    meaning = _MEANINGS.get(ended.code, "it does not say what it means")
-    key = ended.code == 255 and "host key" in ended.said.casefold()  # noqa: PLR2004 - in the table above
-    kind = TargetLost if ended.code in _LOST and not key else TargetError
+    cause = _cause(ended.code, lines)
+    meaning = _MEANINGS.get(cause, "it does not say what it means")
+    key = cause == _SSH and "host key" in ended.said.casefold()
+    kind = TargetLost if cause in _LOST and not key else TargetError
     return kind(
         f"mirror {label}: {doing}: rsync ended with {ended.code}, {meaning}{f': {words}' if words else ''}",
-        advice=_CHANGED_KEY if key else _ADVICE.get(ended.code, ""),
+        advice=_CHANGED_KEY if key else _ADVICE.get(cause, ""),
     )
+
+
+def _cause(code: int, lines: list[str]) -> int:
+    """Return what its ssh ended with where rsync did not wait to learn that (rsync: cleanup.c), and says 12 instead."""
+    of_others = [line for line in lines if not line.startswith("rsync")]
+    if code != _ENDED or not of_others or not any(_NOTHING_CAME in line for line in lines):
+        return code
+    return _ABSENT if any("not found" in line for line in of_others) else _SSH
