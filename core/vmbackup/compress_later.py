@@ -90,12 +90,13 @@ def _store(backup: Backup, later: Later, repository: Repository, registry: Regis
     assert image is not None  # noqa: S101 - `waiting` has looked
     compressor = registry.compressor(later.compressor, later.settings)
     name = image.name + compressor.suffix
-    plain = Meter(content(backup, image, repository, registry, tell))
-    packed = Meter(compressor.compress(plain))
+    packed = Meter(compressor.compress(content(backup, image, repository, registry, tell)))
     slicing = Slicing(packed)
     repository.store(f"{backup.folder}/{name}", _as_long_as_it_is_there(backup, repository, slicing))
-    file = stored_file("image", name, plain, packed, compressor.name)
-    return file.model_copy(update={"slices": slicing.slices})
+    file = stored_file("image", name, packed, packed, compressor.name)
+    # What was read has proven to be this content by the time it has ended.
+    same = {"content_digest": image.content_digest, "content_size": image.content_size}
+    return file.model_copy(update={"slices": slicing.slices, **same})
 
 
 def _as_long_as_it_is_there(backup: Backup, repository: Repository, chunks: Iterable[Buffer]) -> Iterator[Buffer]:

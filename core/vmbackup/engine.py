@@ -167,7 +167,8 @@ class VMBackup:
         with download(bench.session, bench.journal, request, self._limits) as stream:
             proof = Proof(stream, export.check())
             with closing(ahead(proof.pieces())) as pieces:
-                content = Meter(counted(pieces, lambda size: bench.watcher.sent(self._task, size)))
+                passing = counted(pieces, lambda size: bench.watcher.sent(self._task, size))
+                content = Meter(passing, "xxh3-128" if compressor else "sha256")
                 stored = Meter(compressor.compress(content)) if compressor else content
                 slicing = Slicing(stored)
                 try:

@@ -30,6 +30,8 @@ def _utc(moment: datetime) -> datetime:
 
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+DigestKind = Literal["sha256", "xxh3-128"]
+Digest = Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64}|xxh3-128:[0-9a-f]{32})$")]
 Uuid = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 Size = Annotated[int, Field(ge=0, le=2**63)]
 Name = Annotated[str, AfterValidator(check_key)]
@@ -59,7 +61,7 @@ class Slices(Fact):
 class StoredFile(Fact):
     """One file of a backup; `name` is its key below the backup's folder.
 
-    `sha256` and `size` are of the bytes as they lie there, as are the `slices`; `content_sha256` and `content_size` of
+    `sha256` and `size` are of the bytes as they lie there, as are the `slices`; `content_digest` and `content_size` of
     the same before our compression. `packed_by` says who compressed it: us, the host in the pool, or nobody.
     """
 
@@ -67,11 +69,16 @@ class StoredFile(Fact):
     name: Name
     size: Size
     sha256: Sha256
-    content_sha256: Sha256
+    content_digest: Digest
     content_size: Size
     compressor: str | None = None
     packed_by: Literal["vmbackup", "host"] | None = None
     slices: Slices | None = None
+
+    @property
+    def content_kind(self) -> DigestKind:
+        """Which digest the content's is."""
+        return "sha256" if self.content_digest.startswith("sha256:") else "xxh3-128"
 
 
 class ImageDisk(Fact):

@@ -5,19 +5,24 @@ import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 
+import xxhash
 from typing_extensions import Buffer
+
+from vmbackup.images.checksums import Hasher
+from vmbackup.manifest import DigestKind
 
 # Chunks between two threads. Four of 1 MiB keep reader and writer busy; more brought nothing (docs/performance.md).
 DEPTH = 4
 
 
 class Meter:
-    """Passes chunks through, and knows their number of bytes and their SHA-256 when they have gone by."""
+    """Passes chunks through, and knows their number of bytes and their digest when they have gone by."""
 
-    def __init__(self, chunks: Iterable[Buffer]) -> None:
-        """Take the chunks to pass through."""
+    def __init__(self, chunks: Iterable[Buffer], kind: DigestKind = "sha256") -> None:
+        """Take the chunks to pass through, and the digest to make of them."""
         self._chunks = chunks
-        self._digest = hashlib.sha256()
+        self._kind = kind
+        self._digest: Hasher = hashlib.sha256() if kind == "sha256" else xxhash.xxh3_128()
         self.size = 0
 
     def __iter__(self) -> Iterator[Buffer]:
@@ -28,9 +33,14 @@ class Meter:
             yield chunk
 
     @property
-    def sha256(self) -> str:
+    def hexdigest(self) -> str:
         """The digest of what has gone by, in hex."""
         return self._digest.hexdigest()
+
+    @property
+    def digest(self) -> str:
+        """The same with its kind before it, such as `sha256:9f86…`."""
+        return f"{self._kind}:{self.hexdigest}"
 
 
 def counted(chunks: Iterable[Buffer], tell: Callable[[int], None]) -> Iterator[Buffer]:

@@ -79,7 +79,7 @@ def stored(name: str, data: bytes, role: str = "image") -> StoredFile:
             "name": name,
             "size": len(data),
             "sha256": digest,
-            "content_sha256": digest,
+            "content_digest": f"sha256:{digest}",
             "content_size": len(data),
         }
     )

@@ -125,7 +125,7 @@ def test_the_sums_are_what_sha256sum_takes(tmp_path: Path) -> None:
 
 
 def test_the_sums_are_of_what_lies_there() -> None:
-    packed = stored("image.xva.zst", b"packed").model_copy(update={"content_sha256": "0" * 64})
+    packed = stored("image.xva.zst", b"packed").model_copy(update={"content_digest": f"sha256:{'0' * 64}"})
     assert sums([packed]).decode() == f"{hashlib.sha256(b'packed').hexdigest()}  image.xva.zst\n"
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 import pytest
+import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import Buffer
@@ -22,14 +23,18 @@ def test_a_meter_passes_everything_and_knows_its_size_and_digest(chunks: list[by
     meter = Meter(chunks)
     whole = b"".join(chunks)
     assert list(meter) == chunks
-    assert (meter.size, meter.sha256) == (len(whole), hashlib.sha256(whole).hexdigest())
+    assert (meter.size, meter.hexdigest) == (len(whole), hashlib.sha256(whole).hexdigest())
+    assert meter.digest == f"sha256:{meter.hexdigest}"
+    quick = Meter(chunks, "xxh3-128")
+    list(quick)
+    assert quick.digest == f"xxh3-128:{xxhash.xxh3_128_hexdigest(whole)}"
 
 
 def test_a_meter_counts_bytes_of_wider_views() -> None:
     meter = Meter([memoryview(bytearray(16)).cast("I")])
     assert joined(meter) == bytes(16)
     assert meter.size == 16
-    assert meter.sha256 == hashlib.sha256(bytes(16)).hexdigest()
+    assert meter.hexdigest == hashlib.sha256(bytes(16)).hexdigest()
 
 
 def test_a_meter_lets_errors_through() -> None:

@@ -50,8 +50,8 @@ def test_a_backup_is_whole_before_it_is_compressed_and_afterwards(waiting: World
         assert old.image_file is not None
         assert image.name == f"{old.image_file.name}.zst"
         assert (backup.manifest.generation, backup.manifest.later) == (2, None)
-        assert (image.content_sha256, image.content_size) == (
-            old.image_file.content_sha256,
+        assert (image.content_digest, image.content_size) == (
+            old.image_file.content_digest,
             old.image_file.content_size,
         )
         assert image.size < old.image_file.size

@@ -265,7 +265,7 @@ def test_what_nobody_can_see_is_stored_as_it_was_sent(lending: Lending, fault: s
             content = vhd_content(stored, SIZE)
         assert content == UNSEEN[fault, way](bytes(held), half)
         digest = hashlib.sha256(stored).hexdigest()
-        assert (image.size, image.sha256, image.content_sha256) == (len(stored), digest, digest)
+        assert (image.size, image.sha256, image.content_digest) == (len(stored), digest, f"sha256:{digest}")
         assert backup.manifest.image is not None
         (disk,) = backup.manifest.image.disks
         assert (backup.manifest.image.format, disk.virtual_size) == (way, SIZE)

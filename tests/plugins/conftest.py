@@ -81,7 +81,7 @@ def manifest(name: str, number: int, started: datetime) -> Manifest:
         name="image.xva.zst",
         size=3 << 29,
         sha256="ab" * 32,
-        content_sha256="cd" * 32,
+        content_digest=f"xxh3-128:{'cd' * 16}",
         content_size=21 << 30,
         compressor="zstd",
         packed_by="vmbackup",

@@ -125,7 +125,7 @@ def _manifest(contents: Mapping[str, bytes], generation: int) -> Manifest:
                 name=name,
                 size=len(data),
                 sha256=digests[name],
-                content_sha256=digests[name],
+                content_digest=f"sha256:{digests[name]}",
                 content_size=len(data),
             )
             for name, data in contents.items()

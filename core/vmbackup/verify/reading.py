@@ -27,13 +27,14 @@ def content(
     stored = Meter(counted(repository.target.fetch(f"{backup.folder}/{file.name}"), tell))
     read = ahead(iter(stored))
     # Without compression of ours both digests are of the same bytes, which are then hashed once.
-    unpacked = Meter(ahead(_owned(unpack(file, read, registry)))) if file.packed_by == "vmbackup" else stored
+    ours = file.packed_by == "vmbackup"
+    unpacked = Meter(ahead(_owned(unpack(file, read, registry))), file.content_kind) if ours else stored
     yield from read if unpacked is stored else unpacked
     if stored.size != file.size:
         raise ImageError(f"{file.name} has {stored.size:,} bytes instead of {file.size:,}", position=stored.size)
-    if stored.sha256 != file.sha256:
+    if stored.hexdigest != file.sha256:
         raise ImageError(f"{file.name} is not what was stored: its SHA-256 has changed", position=stored.size)
-    if (unpacked.size, unpacked.sha256) != (file.content_size, file.content_sha256):
+    if (unpacked.size, unpacked.digest) != (file.content_size, file.content_digest):
         raise ImageError(f"{file.name} does not unpack to what was backed up", position=unpacked.size)
 
 

@@ -94,7 +94,7 @@ def make(
     repository.store(f"{folder}/{name}", slicing)
     small = Meter([b"<value/>"])
     repository.store(f"{folder}/ova.xml", small)
-    before = Meter([data if packed_by == "vmbackup" else packed])
+    before = Meter([data], "xxh3-128") if packed_by == "vmbackup" else Meter([packed])
     list(before)
     files = [
         StoredFile.model_validate(
@@ -102,9 +102,9 @@ def make(
                 "role": role,
                 "name": file,
                 "size": meter.size,
-                "sha256": meter.sha256,
+                "sha256": meter.hexdigest,
                 "content_size": was.size,
-                "content_sha256": was.sha256,
+                "content_digest": was.digest,
                 "compressor": compressor if role == "image" else None,
                 "packed_by": packed_by if role == "image" else None,
                 "slices": slicing.slices if role == "image" else None,

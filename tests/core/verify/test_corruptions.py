@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.core.verify.images import REGISTRY, WAYS, image_path, make, xva
+from tests.core.verify.images import REGISTRY, WAYS, image_path, make, raw, xva
 
 from vmbackup.repository import Broken, Repository
 from vmbackup.results import Backup
@@ -98,8 +98,26 @@ def test_the_image_itself_is_looked_at_and_not_only_its_digest(root: Path, repos
     path.write_bytes(data)
     digest = hashlib.sha256(data).hexdigest()
     image, *others = backup.manifest.files
-    fitting = image.model_copy(update={"sha256": digest, "content_sha256": digest})
+    fitting = image.model_copy(update={"sha256": digest, "content_digest": f"sha256:{digest}"})
     manifest = backup.manifest.model_copy(update={"files": (fitting, *others)})
     verdict = verify(replace(backup, manifest=manifest), repository, REGISTRY)
     assert verdict.word == "wrong"
     assert "does not match its checksum" in verdict.wrong[0].message
+
+
+@pytest.mark.parametrize("way", ["gzip by us", "zstd by us"])
+def test_what_a_compressor_got_wrong_is_found_where_the_image_has_no_checksums(
+    root: Path, repository: Repository, way: str
+) -> None:
+    """What lies there is what was stored, whole and readable, and holds another byte than the pool sent."""
+    data, check = raw()
+    backup = make(repository, (data, check), WAYS[way])
+    *_, pack = WAYS[way]
+    wrong = pack(data[:-1] + bytes([data[-1] ^ 1]))
+    image_path(root, backup).write_bytes(wrong)
+    image, *others = backup.manifest.files
+    changes = {"sha256": hashlib.sha256(wrong).hexdigest(), "size": len(wrong), "slices": None}
+    manifest = backup.manifest.model_copy(update={"files": (image.model_copy(update=changes), *others)})
+    verdict = verify(replace(backup, manifest=manifest), repository, REGISTRY)
+    assert verdict.word == "wrong"
+    assert "does not unpack to what was backed up" in verdict.wrong[0].message
