@@ -196,7 +196,7 @@ def _hand_over(bench: Bench, couriers: Sequence[Courier], result: VMResult) -> N
     repositories = {lane.label: lane.repository for lane in bench.lanes}
     made = [outcome.backup for outcome in result.outcomes if outcome.backup]
     for courier in couriers:
-        courier.bring((backup, repositories[backup.target]) for backup in made[:1])
+        courier.bring((backup, repositories[backup.target]) for backup in made)
 
 
 def _catch_up(bench: Bench, couriers: Sequence[Courier], progress: Progress, stored_to: frozenset[str]) -> None:

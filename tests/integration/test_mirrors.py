@@ -17,7 +17,7 @@ from vmbackup.results import Report, exit_code
 from vmbackup.simulator import DiskSpec, Simulator
 from vmbackup.simulator.faults import Slow
 
-SECOND = str(uuid.uuid4())
+SECOND, THIRD = str(uuid.uuid4()), str(uuid.uuid4())
 
 
 class Pair:
@@ -166,6 +166,35 @@ def test_what_is_wrong_is_not_passed_on(pair: Pair) -> None:
     assert pair.held() == [good.folder]
     pair.world.cli("verify", "--all", "--target", "disk")
     assert pair.world.cli("mirror").stdout == "the mirrors lack nothing\n", "what is known to be wrong is not tried"
+
+
+def test_what_cannot_be_read_on_one_target_is_copied_from_another(pair: Pair) -> None:
+    third = pair.world.folder / "third"
+    third.mkdir(mode=0o700)
+    pair.configure()
+    head, jobs = pair.world.config.read_text().split("\n[jobs", 1)
+    more = f'\n[targets.third]\ntype = "local"\nid = "{THIRD}"\npath = "{third}"\n'
+    both = jobs.replace('["disk"]', '["disk", "third"]')
+    pair.world.configure(f"\n[jobs{both}", head=head + more)
+    repository = pair.world.site().repository("third")
+    with repository.target:
+        repository.initialise(Identity(id=THIRD, label="third", created=datetime.now(UTC)))
+    held = pair.second.rename(pair.world.folder / "away")
+    pair.run()
+    held.rename(pair.second)
+    wrong, good = pair.world.backups()
+    path = pair.world.target / wrong.folder / "image.xva"
+    data = bytearray(path.read_bytes())
+    data[MIB] ^= 1
+    path.write_bytes(data)
+    done = pair.world.cli("mirror")
+    assert done.returncode == 3
+    assert "image.xva is not what was stored: its SHA-256 has changed" in done.stdout
+    assert sorted(line.split()[0] for line in done.stdout.splitlines()) == ["copied", "copied", "failed"]
+    assert pair.held() == [wrong.folder, good.folder]
+    copied = pair.second / wrong.folder / "image.xva"
+    assert copied.read_bytes() == (third / wrong.folder / "image.xva").read_bytes()
+    assert pair.world.cli("mirror").stdout == "the mirrors lack nothing\n"
 
 
 def test_damage_on_the_mirror_is_mended_by_the_next_copy(pair: Pair) -> None:

@@ -8,7 +8,7 @@ from vmbackup.results import Backup
 
 
 def lacking(backups: Iterable[Backup], held: Collection[str], rules: MirrorRules) -> Iterator[Backup]:
-    """Yield the backups to copy, newest first: those that are not there, not known to be wrong, and not to change soon.
+    """Yield the backups to copy, newest first: those that are not there, and not to change soon.
 
     What a mirror need not keep is not copied either.
     """
@@ -16,7 +16,7 @@ def lacking(backups: Iterable[Backup], held: Collection[str], rules: MirrorRules
     gone = set(surplus({*held, *(backup.folder for backup in ordered)}, rules))
     for backup in ordered:
         soon = rules.wait and backup.manifest.later is not None
-        if backup.folder not in held and backup.folder not in gone and not backup.fault and not soon:
+        if backup.folder not in held and backup.folder not in gone and not soon:
             yield backup
 
 

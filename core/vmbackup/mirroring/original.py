@@ -15,7 +15,11 @@ class StoredOriginal:
     """A backup on a target that is entered and proven; see `contracts.Original`."""
 
     def __init__(self, backup: Backup, repository: Repository, beat: Callable[[], None] = lambda: None) -> None:
-        """`beat` is told whenever something moves. Raises TargetError where the small files cannot be read."""
+        """`beat` is told whenever something moves. Raises TargetError where the small files cannot be read.
+
+        `unread` says whether what failed since was the reading here, so that the same from another target may do.
+        """
+        self.unread = False
         self.folder = backup.folder
         self._target = repository.target
         self._beat = beat
@@ -33,16 +37,20 @@ class StoredOriginal:
 
     def fetch(self, file: OriginalFile, offset: int = 0) -> Iterator[bytes]:
         """Yield the bytes, and prove them if they are all of the file's."""
+        self.unread = True
         digest, size = sha256(), offset
         for piece in self._target.fetch(f"{self.folder}/{file.name}", offset):
             digest.update(piece)
             size += len(piece)
             self._beat()
+            self.unread = False
             yield piece
+            self.unread = True
         if size != file.size:
             raise ImageError(f"{file.name} has {size:,} bytes instead of {file.size:,}", position=size)
         if offset == 0 and digest.hexdigest() != file.sha256:
             raise ImageError(f"{file.name} is not what was stored: its SHA-256 has changed", position=size)
+        self.unread = False
 
     def path(self, file: OriginalFile) -> Path | None:
         """Return the file's path, having read it once to prove it."""

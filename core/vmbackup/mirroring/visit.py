@@ -28,15 +28,23 @@ class Visit:
         self._tried: set[str] = set()
 
     def bring(self, lying: Iterable[Lying]) -> Iterator[Mirrored]:
-        """Copy what the mirror lacks of these backups, the newest first, each once in a visit however it ends."""
-        where = {backup.folder: (backup, repository) for backup, repository in lying}
-        fresh = (backup for backup, _ in where.values() if backup.folder not in self._tried)
-        for backup in list(lacking(fresh, self._held, self._rules)):
-            self._tried.add(backup.folder)
-            result = self._copy(*where[backup.folder])
+        """Copy what the mirror lacks of these backups, the newest first, each once in a visit however it ends.
+
+        What cannot be read on one target is copied from the next that has it, and both are told.
+        """
+        where: dict[str, list[Lying]] = {}
+        for backup, repository in lying:
+            if backup.folder not in self._tried and not backup.fault:
+                where.setdefault(backup.folder, []).append((backup, repository))
+        for wanted in list(lacking((places[0][0] for places in where.values()), self._held, self._rules)):
+            self._tried.add(wanted.folder)
+            for backup, repository in where[wanted.folder]:
+                result, elsewhere = self._copy(backup, repository)
+                yield result
+                if not elsewhere:
+                    break
             if result.failure is None:
-                self._held.add(backup.folder)
-            yield result
+                self._held.add(wanted.folder)
 
     def clear(self, there: Collection[str] | None) -> Iterator[Mirrored]:
         """Remove what the mirror need not keep; `there` are the folders on the targets, None if that is not known."""
@@ -49,18 +57,20 @@ class Visit:
             if failure is None:
                 self._held.discard(folder)
 
-    def _copy(self, backup: Backup, repository: Repository) -> Mirrored:
+    def _copy(self, backup: Backup, repository: Repository) -> tuple[Mirrored, bool]:
+        """Copy a backup from one target; say, too, whether it was that target which failed."""
         began = time.monotonic()
-        size = 0
+        original: StoredOriginal | None = None
 
         def copy() -> None:
-            nonlocal size
+            nonlocal original
             original = StoredOriginal(backup, repository, self._beat)
-            size = original.size
             self._mirror.copy(original)
 
         failure = self._try("copy", backup.folder, copy)
-        return Mirrored(self._mirror.label, backup.folder, "copied", size, time.monotonic() - began, failure)
+        size, unread = (original.size, original.unread) if original else (0, True)
+        result = Mirrored(self._mirror.label, backup.folder, "copied", size, time.monotonic() - began, failure)
+        return result, failure is not None and unread
 
     def _try(self, doing: str, folder: str, call: Callable[[], None]) -> Failure | None:
         try:
