@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 
 from vmbackup.bench import Bench
@@ -17,7 +18,7 @@ from vmbackup.journal import Journal
 from vmbackup.lane import Lane
 from vmbackup.listeners import Listeners
 from vmbackup.manifest import Rehearsed
-from vmbackup.mirroring import Courier, Lying
+from vmbackup.mirroring import Courier, Lying, mirror_lock
 from vmbackup.models import Pool
 from vmbackup.plan import Plan, Task, make_plan
 from vmbackup.pool_database import dump_pool_database
@@ -142,7 +143,10 @@ def _run(site: Site, state: State, listeners: Listeners, watcher: Watcher, progr
             progress.warnings += [Failure("plan", "Note", note) for note in plan.notes]
             watcher.planned(plan)
             listeners.run_started(run)
-            couriers = [Courier(mirror, rules, parts.job.stall) for mirror, rules in parts.mirrors]
+            couriers = [
+                Courier(mirror, rules, partial(mirror_lock, state, mirror.label), parts.job.stall)
+                for mirror, rules in parts.mirrors
+            ]
             try:
                 for task in plan.tasks:
                     _back_up(bench, task, progress)

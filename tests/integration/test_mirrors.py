@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -255,6 +257,55 @@ def test_of_a_kill_in_mid_copy_nothing_counts_and_the_next_copy_completes_it(pai
                 path.unlink()
     assert pair.held() == []
     assert pair.world.cli("mirror").returncode == 0
+    pair.expect_equal()
+
+
+DYING = """
+import sys, time
+from vmbackup_targets.local import Local, LocalSettings
+
+def chunks():
+    yield bytes(1 << 20)
+    print("under way", flush=True)
+    time.sleep(600)
+
+with Local("second", LocalSettings(path=sys.argv[1])) as target:
+    target.store(sys.argv[2], chunks())
+"""
+
+
+def test_of_a_kill_in_mid_file_nothing_is_left(pair: Pair) -> None:
+    pair.second.rename(pair.world.folder / "away")
+    pair.run()
+    (pair.world.folder / "away").rename(pair.second)
+    key = f"{pair.there()[0]}/image.xva"
+    with subprocess.Popen([sys.executable, "-c", DYING, pair.second, key], stdout=subprocess.PIPE, text=True) as dying:
+        assert dying.stdout is not None
+        assert dying.stdout.readline() == "under way\n"
+        dying.kill()
+    assert list(pair.second.rglob("*.partial"))
+    assert pair.world.cli("mirror").returncode == 0
+    pair.expect_equal()
+    assert not list(pair.second.rglob("*.partial"))
+
+
+def test_only_one_is_at_a_mirror_at_a_time(pair: Pair) -> None:
+    with pair.world.site().state().lock("mirror=offsite", "mirroring"):
+        pair.configure(more="stall = '2s'")
+        (result,) = pair.run().mirrored
+        assert pair.world.cli("mirror").returncode == 11
+    assert result.failure is not None
+    assert result.failure.message.startswith("another mirroring to 'offsite' is under way: process ")
+    assert pair.held() == []
+    reports: list[Report] = []
+    pair.configure()
+    with pair.world.site().state().lock("mirror=offsite", "mirroring"):
+        thread = threading.Thread(target=lambda: reports.append(pair.run()))
+        thread.start()
+        while len(list(pair.world.target.rglob("manifest.json"))) < 3:
+            time.sleep(0.05)
+    thread.join()
+    assert [one.failure for report in reports for one in report.mirrored] == [None] * 4
     pair.expect_equal()
 
 

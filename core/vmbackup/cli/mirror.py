@@ -12,7 +12,7 @@ from vmbackup.cli.progress import waiting
 from vmbackup.cli.signals import interruptible
 from vmbackup.config import Job
 from vmbackup.errors import ConfigError
-from vmbackup.mirroring import Lying, Visit
+from vmbackup.mirroring import Lying, Visit, mirror_lock
 from vmbackup.results import ALL_FAILED, ALL_GOOD, SOME_FAILED, Mirrored
 from vmbackup.site import Site
 
@@ -40,7 +40,7 @@ def mirror_backups(
             if not jobs:
                 console().print(f"[yellow]no job[/] names the mirror {name(label)}; --all copies all the same")
                 continue
-            with site.state().lock(f"mirror={label}", f"mirroring to {label!r}"):
+            with mirror_lock(site.state(), label):
                 for result in _visit(site, label, jobs, target):
                     _tell(result)
                     results.append(result)

@@ -2,6 +2,7 @@
 
 from vmbackup.mirroring.courier import Courier
 from vmbackup.mirroring.original import StoredOriginal
+from vmbackup.mirroring.turn import mirror_lock
 from vmbackup.mirroring.visit import Lying, Visit
 
-__all__ = ["Courier", "Lying", "StoredOriginal", "Visit"]
+__all__ = ["Courier", "Lying", "StoredOriginal", "Visit", "mirror_lock"]

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from types import TracebackType
 from typing import Self, TypeAlias
 
 from pydantic import Field
 
-from vmbackup import Manifest, Mirror, Original, Settings, Target, TargetError, TargetOpener
+from vmbackup import Leftover, Manifest, Mirror, Original, Settings, Target, TargetError, TargetOpener
 from vmbackup_mirrors.layout import BEGUN, MANIFEST, OTHERS, POOL_DATABASE, TRASH
 
 AnyTarget: TypeAlias = Target[Settings]
+# A file that another copy, from elsewhere, is writing has grown in the last day.
+_STALE = timedelta(days=1)
 
 
 class CopySettings(Settings):
@@ -32,6 +35,7 @@ class Copy(Mirror[CopySettings]):
     _opened: TargetOpener
     _open: AbstractContextManager[AnyTarget]
     _target: AnyTarget
+    _unfinished: list[Leftover] | None
 
     def meet(self, opened: TargetOpener) -> None:
         """Remember how targets are reached."""
@@ -41,6 +45,7 @@ class Copy(Mirror[CopySettings]):
         """Enter and prove the other target."""
         self._open = self._opened(self.settings.target)
         self._target = self._open.__enter__()
+        self._unfinished = None
         return self
 
     def __exit__(
@@ -64,6 +69,7 @@ class Copy(Mirror[CopySettings]):
 
     def copy(self, original: Original) -> None:
         """Copy one file after the other, each read back before the next."""
+        self._discard_unfinished(original.folder)
         for file in original.files:
             key = f"{original.folder}/{file.name}"
             if self._target.stat(key) is not None:
@@ -89,6 +95,18 @@ class Copy(Mirror[CopySettings]):
             for name in manifests:
                 self._target.delete(f"{folder}/{name}")
         self._finish_removal(folder)
+
+    def _discard_unfinished(self, folder: str) -> None:
+        """Remove what copies that died in mid-file have left, of this backup or long ago.
+
+        Raises TargetError where its writer lives.
+        """
+        if self._unfinished is None:
+            self._unfinished = list(self._target.leftovers())
+        for leftover in list(self._unfinished):
+            if leftover.key.startswith(f"{folder}/") or datetime.now(UTC) - leftover.modified > _STALE:
+                self._target.discard(leftover)
+                self._unfinished.remove(leftover)
 
     def _finish_removal(self, folder: str) -> None:
         trash = f"{folder}/{TRASH}"
