@@ -34,6 +34,7 @@ DigestKind = Literal["sha256", "xxh3-128"]
 Digest = Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64}|xxh3-128:[0-9a-f]{32})$")]
 Uuid = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 Size = Annotated[int, Field(ge=0, le=2**63)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Name = Annotated[str, AfterValidator(check_key)]
 Utc = Annotated[AwareDatetime, AfterValidator(_utc)]
 Exported = Literal["snapshot", "vm"]
@@ -191,7 +192,7 @@ class Verified(Fact):
     level: Level
     share: Annotated[float, Field(ge=0, le=1)] = 1.0
     read: Size
-    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    seconds: Seconds
     written_by: str
     finished: bool = True
     wrong: tuple[WrongFile, ...] = ()
@@ -217,8 +218,8 @@ class Rehearsed(Fact):
     moment: Utc
     good: bool
     waited_for: str
-    import_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    boot_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    import_seconds: Seconds = 0.0
+    boot_seconds: Seconds = 0.0
     step: str = ""
     code: str = ""
     message: str = ""

@@ -14,13 +14,18 @@ from vmbackup.state import State, write_flushed
 REPORT: TypeAdapter[Report] = TypeAdapter(Report)
 
 
+def record_name(report: Report) -> str:
+    """Return what the record of a run is called in the folder of its job: when it began, in UTC, and its id."""
+    return f"{report.run.started:%Y%m%dT%H%M%SZ}-{report.run.id[:4]}.json"
+
+
 def store_record(lane: Lane, state: State, report: Report) -> Iterator[Failure]:
     """Store the record of this run and those that still wait for this target; yield what kept it from that."""
     identity = lane.repository.identity
     # A target whose id is not known yet is known by its label.
     nameless = state.waiting / f"label-{slug(lane.label)}"
     waiting = state.waiting / identity if identity else nameless
-    name = f"{slug(report.run.job)}--{report.run.started:%Y%m%dT%H%M%SZ}-{report.run.id[:4]}.json"
+    name = f"{slug(report.run.job)}--{record_name(report)}"
     try:
         waiting.mkdir(mode=0o700, exist_ok=True)
         write_flushed(waiting / name, REPORT.dump_json(report, indent=1))

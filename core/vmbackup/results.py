@@ -1,11 +1,13 @@
-"""What came of a run: told to listeners, written to the target, printed. Pure data, and pure decisions about it."""
+"""What came of a run: told to listeners, written to the target, printed. Pure data, and pure decisions about it.
+
+A report is read back from the target as hostile input: the types of its fields say what is believed.
+"""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Literal
 
 from vmbackup.errors import VmbackupError
-from vmbackup.manifest import LEVELS, Level, Manifest, Rehearsed, Verified
+from vmbackup.manifest import LEVELS, Level, Manifest, Rehearsed, Seconds, Size, Utc, Verified
 from vmbackup.models import Pool
 
 # The step before the first VM: what fails there stops everything, and has an exit code of its own.
@@ -20,7 +22,7 @@ class Run:
     id: str
     job: str
     pool: Pool
-    started: datetime
+    started: Utc
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +106,9 @@ class VMResult:
     vm: str
     uuid: str
     method: str
-    started: datetime
-    seconds: float
-    read: int
+    started: Utc
+    seconds: Seconds
+    read: Size
     outcomes: tuple[Outcome, ...]
     warnings: tuple[Failure, ...] = ()
 
@@ -148,8 +150,8 @@ class Mirrored:
     mirror: str
     folder: str
     did: Literal["copied", "removed", "reached"]
-    size: int = 0
-    seconds: float = 0.0
+    size: Size = 0
+    seconds: Seconds = 0.0
     failure: Failure | None = None
 
 
@@ -167,10 +169,11 @@ class Report:
     """A run from its start to its end, in UTC: what every reporter and notifier is given.
 
     `rehearsals` are the newest of each of the job's VMs on each target, where the job has its restores rehearsed.
+    `vmbackup_report` is the version of this form: a later one that means something else has another.
     """
 
     run: Run
-    finished: datetime
+    finished: Utc
     targets: tuple[str, ...]
     results: tuple[VMResult, ...]
     failures: tuple[Failure, ...] = ()
@@ -181,6 +184,7 @@ class Report:
     mirrored: tuple[Mirrored, ...] = ()
     interrupted: int | None = None
     versions: dict[str, str] = field(default_factory=dict)
+    vmbackup_report: Literal[1] = 1
 
     @property
     def failed(self) -> int:
