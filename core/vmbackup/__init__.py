@@ -60,7 +60,9 @@ from vmbackup.markers import hookimpl
 from vmbackup.models import SR, VIF, VM, Disk, Pool
 from vmbackup.results import Backup, Covered, Failure, Mirrored, Outcome, Removal, Report, Run, VMResult, exit_code
 from vmbackup.settings import NoSettings, Secret, Settings
+from vmbackup.summary import headline, report_text
 from vmbackup.version import __version__
+from vmbackup.wording import human_seconds, human_size, plain
 
 __all__ = [
     "SR",
@@ -132,6 +134,11 @@ __all__ = [
     "check_key",
     "data_ranges",
     "exit_code",
+    "headline",
     "hookimpl",
+    "human_seconds",
+    "human_size",
     "is_ours",
+    "plain",
+    "report_text",
 ]

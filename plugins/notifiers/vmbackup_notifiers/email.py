@@ -12,8 +12,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from vmbackup import Notifier, NotifyError, Report, Secret, Settings, exit_code
-from vmbackup_notifiers.text import headline, plain, report_text
+from vmbackup import Notifier, NotifyError, Report, Secret, Settings, exit_code, headline, plain, report_text
 
 _PORTS: Final = {"none": 25, "starttls": 587, "tls": 465}
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")

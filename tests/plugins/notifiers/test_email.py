@@ -14,9 +14,8 @@ import pytest
 from pydantic import ValidationError
 from tests.plugins.notifiers.mail_server import PASSWORD, USERNAME, Authority, Mailbox, Serve
 
-from vmbackup import NotifyError, Report
+from vmbackup import NotifyError, Report, report_text
 from vmbackup_notifiers.email import Email, EmailSettings
-from vmbackup_notifiers.text import report_text
 
 
 def notifier(port: int, **settings: object) -> Email:

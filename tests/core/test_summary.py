@@ -1,11 +1,10 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from tests.core.a_run import a_run
 
-from vmbackup import Report
-from vmbackup_notifiers.text import headline, human_seconds, human_size, plain, report_text
+from vmbackup.results import Report
+from vmbackup.summary import headline, report_text
 
 EXPECTED = """\
 weekend on campus-pool: 2 good, 2 failed, 3 warnings
@@ -41,6 +40,11 @@ In the pool, and taken by no job
 """
 
 
+@pytest.fixture
+def report() -> Report:
+    return a_run()
+
+
 def test_the_whole_text(report: Report) -> None:
     assert report_text(report) == EXPECTED
 
@@ -59,14 +63,6 @@ def test_an_interruption_is_said(report: Report) -> None:
     assert "Exit code 143" in text
 
 
-@given(name=st.text(max_size=300))
-def test_no_name_makes_a_line_of_its_own(name: str) -> None:
-    shown = plain(name)
-    assert len(shown.splitlines()) <= 1
-    assert shown.isprintable()
-    assert len(plain(name, 40)) <= 40
-
-
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
 def test_a_hostile_name_stays_in_its_line(report: Report, end: str) -> None:
     name = f"web{end}  good   PROD-db: all is well\x1b[2J\u202e{'x' * 5000}"
@@ -83,18 +79,3 @@ def test_a_hostile_pool_stays_in_the_headline(report: Report) -> None:
     line = headline(replace(report, run=replace(report.run, pool=pool)))
     assert line.isprintable()
     assert len(line) < 300
-
-
-@pytest.mark.parametrize(
-    ("size", "shown"),
-    [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.0 KiB"), (1 << 40, "1.0 TiB"), (5 << 60, "5120.0 PiB")],
-)
-def test_sizes_for_people(size: int, shown: str) -> None:
-    assert human_size(size) == shown
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"), [(0.4, "0 s"), (59.6, "1 min 00 s"), (3599, "59 min 59 s"), (7500, "2 h 05 min")]
-)
-def test_durations_for_people(seconds: float, shown: str) -> None:
-    assert human_seconds(seconds) == shown
