@@ -58,7 +58,20 @@ from vmbackup.manifest import (
 )
 from vmbackup.markers import hookimpl
 from vmbackup.models import SR, VIF, VM, Disk, Pool
-from vmbackup.results import Backup, Covered, Failure, Mirrored, Outcome, Removal, Report, Run, VMResult, exit_code
+from vmbackup.results import (
+    Backup,
+    Covered,
+    Failure,
+    Kept,
+    Mirrored,
+    Outcome,
+    Removal,
+    Report,
+    Run,
+    Space,
+    VMResult,
+    exit_code,
+)
 from vmbackup.settings import NoSettings, Secret, Settings
 from vmbackup.summary import headline, report_text
 from vmbackup.version import __version__
@@ -84,6 +97,7 @@ __all__ = [
     "ImageCheck",
     "ImageDisk",
     "ImageError",
+    "Kept",
     "KeyExists",
     "KeyMissing",
     "KeyRefused",
@@ -116,6 +130,7 @@ __all__ = [
     "Settings",
     "Slices",
     "SnapshotRefused",
+    "Space",
     "Stored",
     "StoredFile",
     "Target",

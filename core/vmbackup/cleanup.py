@@ -12,7 +12,7 @@ from vmbackup.state import Installation, State
 from vmbackup.xapi.session import Session
 from vmbackup.xapi.unmake import unmake
 
-FOLDER = "folder"
+FOLDER, DEATH = "folder", "death"
 # A writer that has been silent for so long is dead, wherever it ran.
 STALE = timedelta(days=1)
 
@@ -46,6 +46,23 @@ def reconcile(session: Session, pool: str, lanes: Collection[Lane], state: State
     for journal in dead_journals(state.journals):
         if journal.pool in {pool, ""}:
             yield from clean_up(session, journal, lanes, journal.open)
+
+
+def deaths(pool: str, state: State) -> Iterator[Failure]:
+    """Yield, once for each, how far the runs against this pool had come that ended without a report."""
+    for journal in dead_journals(state.journals):
+        way = journal.way
+        if journal.pool not in {pool, ""} or way.told or not way.doing:
+            continue
+        journal.tell()
+        where = f"at the step {way.step}" if way.step else "before its first step"
+        of = f" of the VM {way.vm!r}" if way.vm else ""
+        yield Failure(
+            DEATH,
+            "Died",
+            f"{way.doing} that began {way.started} UTC ended {where}{of}, without a report",
+            "It was killed, or the machine went down; the system's log says more.",
+        )
 
 
 def tidy(repository: Repository, installation: Installation, state: State) -> Iterator[Failure]:

@@ -85,6 +85,7 @@ class VMBackup:
 
     def _enter(self, step: str) -> None:
         self._step = step
+        self._bench.journal.enter(step, self._task.vm.name)
         self._bench.watcher.step(self._task, step)
 
     def _make(self) -> None:

@@ -1,15 +1,17 @@
 """What a run is about to make and has not unmade yet, on disk before it is made, so that the next run can unmake it.
 
-A journal is a file of JSON lines: first who writes it, then for each thing an intent, what became known of it, and its
-end. Its writer holds a lock on the file for as long as it lives, so that a journal whose lock can be had is a dead
-run's. A journal with nothing open is removed.
+A journal is a file of JSON lines: first who writes it and at what, then for each thing an intent, what became known of
+it, and its end, and between them how far the run has come. Its writer holds a lock on the file for as long as it lives,
+so that a journal whose lock can be had is a dead run's. A journal with nothing open is removed; that of a dead run that
+says what it was only when its death has been told.
 """
 
 import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -36,29 +38,48 @@ class Intent:
         return value if isinstance(value, list) else []
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How far a run has come, in words: what it is, when it began, in UTC, and the step and the VM last entered.
+
+    Each is "" where that is not known; `told` says that its death has been reported.
+    """
+
+    doing: str = ""
+    started: str = ""
+    step: str = ""
+    vm: str = ""
+    told: bool = False
+
+
 class Journal:
     """The journal of one run, open for as long as it is used."""
 
-    def __init__(self, file: IO[bytes], path: Path, run_id: str, pool: str, intents: Mapping[int, Intent]) -> None:
+    def __init__(
+        self, file: IO[bytes], path: Path, head: Mapping[str, str], intents: Mapping[int, Intent], *, alive: bool
+    ) -> None:
         """Use `Journal.begin` and `dead_journals`."""
         self._file = file
         self._path = path
         self._next = max(intents, default=0) + 1
         self._open = dict(intents)
-        self.run_id = run_id
-        self.pool = pool
+        self._alive = alive
+        self.run_id = head.get("run", path.stem)
+        self.pool = head.get("pool", "")
+        self.way = Way(head.get("doing", ""), head.get("started", ""))
 
     @classmethod
-    def begin(cls, folder: Path, run_id: str, pool: str) -> "Journal":
-        """Start the journal of a run against the pool with that UUID."""
+    def begin(cls, folder: Path, run_id: str, pool: str, doing: str = "") -> "Journal":
+        """Start the journal of a run against the pool with that UUID; `doing` says for people what it is."""
         path = folder / f"{run_id}.jsonl"
         # It gets its name when it is locked: before that it would look like a dead run's.
         unnamed = folder / f"{run_id}.new"
         descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         file = os.fdopen(descriptor, "r+b")
         fcntl.flock(file, fcntl.LOCK_EX)
-        journal = cls(file, path, run_id, pool, {})
-        journal._write({"run": run_id, "pool": pool, "process": os.getpid()})
+        head = {"run": run_id, "pool": pool, "doing": doing, "started": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"}
+        journal = cls(file, path, head, {}, alive=True)
+        journal._write({**head, "process": os.getpid()})
         unnamed.rename(path)
         _flush_folder(folder)
         return journal
@@ -70,8 +91,8 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
-        """Let go of the file; it is removed if nothing is open."""
-        if not self._open:
+        """Let go of the file; it is removed if nothing is open, and nothing is still to be told."""
+        if not self._open and (self._alive or self.way.told or not self.way.doing):
             self._path.unlink(missing_ok=True)
         self._file.close()
 
@@ -97,6 +118,16 @@ class Journal:
         """Write down that it is gone, or has become what it was made for."""
         self._write({"close": intent.number})
         self._open.pop(intent.number, None)
+
+    def enter(self, step: str, vm: str = "") -> None:
+        """Write down the step that the run has come to, and the name of the VM that it is about."""
+        self._write({"step": step, "vm": vm})
+        self.way = replace(self.way, step=step, vm=vm)
+
+    def tell(self) -> None:
+        """Write down that the death of its writer has been reported."""
+        self._write({"told": True})
+        self.way = replace(self.way, told=True)
 
     def _write(self, line: Mapping[str, object]) -> None:
         self._file.write(json.dumps(line).encode() + b"\n")
@@ -124,6 +155,8 @@ def dead_journals(folder: Path) -> Iterator[Journal]:
 def _read(file: IO[bytes], path: Path) -> Journal:
     """Read a journal back; a last line that was cut by the death of its writer says nothing and is left out."""
     head: dict[str, str] = {}
+    last: dict[str, str] = {}
+    told = False
     intents: dict[int, Intent] = {}
     data = file.read()
     for line in data.splitlines():
@@ -133,6 +166,10 @@ def _read(file: IO[bytes], path: Path) -> Journal:
             continue
         if "run" in entry:
             head = entry
+        elif "step" in entry:
+            last = entry
+        elif "told" in entry:
+            told = True
         elif "intend" in entry:
             intents[entry["intend"]] = Intent(entry["intend"], entry["kind"], entry["facts"])
         elif "learn" in entry and entry["learn"] in intents:
@@ -142,7 +179,9 @@ def _read(file: IO[bytes], path: Path) -> Journal:
     file.seek(0, os.SEEK_END)
     if data and not data.endswith(b"\n"):
         file.write(b"\n")  # so that the cut line does not swallow the next
-    return Journal(file, path, head.get("run", path.stem), head.get("pool", ""), intents)
+    journal = Journal(file, path, head, intents, alive=False)
+    journal.way = replace(journal.way, step=last.get("step", ""), vm=last.get("vm", ""), told=told)
+    return journal
 
 
 def _flush_folder(folder: Path) -> None:

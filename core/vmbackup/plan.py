@@ -10,7 +10,7 @@ from vmbackup.errors import PlanError
 from vmbackup.headroom import USUAL_MARGIN, Margin, refusal
 from vmbackup.models import VM, Disk, Inventory
 from vmbackup.results import Covered, Failure
-from vmbackup.selection import Pattern, Rank, select
+from vmbackup.selection import Pattern, Rank, Selection, select
 from vmbackup.settings import Settings
 
 Methods = Mapping[str, Method[Settings]]
@@ -85,9 +85,19 @@ def make_plan(name: str, job: Job, inventory: Inventory, methods: Methods, margi
     notes = [f"{entries[index].text!r} matches no VM" for index in selection.idle if not entries[index].literal]
     notes += _notes(tasks, names, entries, excludes, inventory)
     notes += _refusals(tasks, methods, margin)
-    covered = tuple(Covered(vm.name, vm.uuid, vm.uuid in selection.taken) for vm in inventory.vms)
+    covered = tuple(_covered(vm, selection, excludes) for vm in inventory.vms)
     unique = tuple(dict.fromkeys(problems))
     return Plan(name, job.targets, job.compress, tuple(tasks), unique, tuple(notes), covered)
+
+
+def _covered(vm: VM, selection: Selection, excludes: Sequence[Pattern]) -> Covered:
+    return Covered(
+        vm=vm.name,
+        uuid=vm.uuid,
+        taken=vm.uuid in selection.taken,
+        excluded=any(exclude.matches(vm) for exclude in excludes),
+        chain=max((disk.chain for disk in vm.disks), default=None),
+    )
 
 
 def _notes(

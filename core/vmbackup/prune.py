@@ -1,6 +1,6 @@
 """Taking away from a target what a job keeps no longer."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from vmbackup.config import Keep
 from vmbackup.errors import VmbackupError
@@ -9,15 +9,15 @@ from vmbackup.results import Backup, Failure, Removal
 from vmbackup.retention import Decision, decide, group_of
 
 
-def prune(lane: Lane, fresh: Iterable[Backup], keeps: Mapping[str, Keep]) -> Iterator[Removal]:
+def prune(
+    lane: Lane, existing: Sequence[Backup], fresh: Iterable[Backup], keeps: Mapping[str, Keep]
+) -> Iterator[Removal]:
     """Remove what is kept no longer, beside the `fresh` backups alone: this run has proven them on this very target.
 
-    `keeps` has the rule for each VM by its UUID, and under "" that for dumps of the pool database. Yields each removal.
-    Raises TargetError where the target cannot even be listed.
+    `existing` are all backups there, `keeps` has the rule for each VM by its UUID, and under "" that for dumps of the
+    pool database. Yields each removal.
     """
-    existing: list[Backup] = []
     for backup in fresh:
-        existing = existing or lane.do(lambda repository: repository.backups())
         group = [other for other in existing if group_of(other) == group_of(backup)]
         keep = keeps[backup.manifest.vm.uuid if backup.manifest.vm else ""]
         for decision in decide(group, keep, backup.manifest.snapshot_time):

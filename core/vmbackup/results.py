@@ -156,12 +156,41 @@ class Mirrored:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What a job keeps of a VM on a target at the end of a run: how many good `copies`, and when the newest was taken.
+
+    `verified` is when one of them was last read whole and found good.
+    """
+
+    target: str
+    vm: str
+    uuid: str
+    copies: Size
+    newest: Utc | None = None
+    verified: Utc | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Bytes that were free on a target before the first VM of a run and after its last, where that is known."""
+
+    target: str
+    before: Size | None = None
+    after: Size | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Covered:
-    """A VM of the inventory and the job that takes it, or none."""
+    """A VM of the inventory, and whether the job takes it, or leaves it out on purpose: `excluded`.
+
+    `chain` is how many images the storage reads through for the disk of it that has the most, before this run.
+    """
 
     vm: str
     uuid: str
     taken: bool
+    excluded: bool = False
+    chain: Size | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +211,8 @@ class Report:
     inventory: tuple[Covered, ...] = ()
     rehearsals: tuple[Rehearsed, ...] = ()
     mirrored: tuple[Mirrored, ...] = ()
+    kept: tuple[Kept, ...] = ()
+    spaces: tuple[Space, ...] = ()
     interrupted: int | None = None
     versions: dict[str, str] = field(default_factory=dict)
     vmbackup_report: Literal[1] = 1

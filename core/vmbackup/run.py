@@ -3,14 +3,14 @@
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 
 from vmbackup.bench import Bench
-from vmbackup.cleanup import clean_up, reconcile, tidy
+from vmbackup.cleanup import clean_up, deaths, reconcile, tidy
 from vmbackup.engine import VMBackup
 from vmbackup.errors import Interrupted, TargetStalled, VmbackupError
 from vmbackup.hooks import Hooks
@@ -25,10 +25,11 @@ from vmbackup.pool_database import dump_pool_database
 from vmbackup.prune import prune
 from vmbackup.records import store_record
 from vmbackup.repository import Repository
-from vmbackup.results import PREPARE, Backup, Failure, Mirrored, Outcome, Removal, Report, Run, VMResult
+from vmbackup.results import PREPARE, Backup, Failure, Kept, Mirrored, Outcome, Removal, Report, Run, Space, VMResult
 from vmbackup.retry import may_pass
 from vmbackup.site import JobParts, Site
 from vmbackup.state import State
+from vmbackup.stock import free, kept
 from vmbackup.targets import entered
 from vmbackup.version import __version__
 from vmbackup.watch import Watcher
@@ -41,9 +42,10 @@ from vmbackup.xapi.watchdog import Limits
 class Progress:
     """What has come of a run so far; a report can be made of it at any moment."""
 
-    def __init__(self, parts: JobParts, run: Run) -> None:
-        """Begin with nothing but the threads of the job's targets."""
+    def __init__(self, parts: JobParts, run: Run, lasting: ExitStack) -> None:
+        """Begin with nothing but the threads of the job's targets; `lasting` ends when everyone has been told."""
         self.run = run
+        self.lasting = lasting
         self.parts = parts
         self.lanes = tuple(Lane(repository, parts.job.stall) for repository in parts.repositories)
         self.plan: Plan | None = None
@@ -54,6 +56,8 @@ class Progress:
         self.dumps: list[Backup] = []
         self.rehearsals: list[Rehearsed] = []
         self.mirrored: list[Mirrored] = []
+        self.kept: list[Kept] = []
+        self.spaces: list[Space] = []
         self.interrupted: int | None = None
 
     def report(self) -> Report:
@@ -69,6 +73,8 @@ class Progress:
             inventory=self.plan.inventory if self.plan else (),
             rehearsals=tuple(self.rehearsals),
             mirrored=tuple(self.mirrored),
+            kept=tuple(self.kept),
+            spaces=tuple(self.spaces),
             interrupted=self.interrupted,
             versions={"vmbackup": __version__, "xapi": self.run.pool.version},
         )
@@ -81,13 +87,13 @@ def run_job(site: Site, name: str, watcher: Watcher) -> Report:
     """
     parts = site.job(name)
     state = site.state()
-    with state.lock(name), closing(Hooks(site.config.hooks, name)) as hooks:
+    with state.lock(name), ExitStack() as lasting, closing(Hooks(site.config.hooks, name)) as hooks:
         listeners = Listeners(site.registry, parts.reporters, parts.notifiers, hooks, site.config.plugins.timeout)
         unknown = Pool(
             ref="", uuid="", name=site.config.pool.url, coordinator="", product="", version="", default_sr=""
         )
         run = Run(id=secrets.token_hex(8), job=name, pool=unknown, started=datetime.now(UTC))
-        progress = Progress(parts, run)
+        progress = Progress(parts, run, lasting)
         try:
             _run(site, state, listeners, watcher, progress)
         except Interrupted as stop:
@@ -120,50 +126,59 @@ def _run(site: Site, state: State, listeners: Listeners, watcher: Watcher, progr
         state.remember_members(Address.parse(site.config.pool.url).host, members(session))
         there = targets.proven()
         progress.failures += targets.lost.values()
-        with Journal.begin(state.journals, run.id, pool.uuid) as journal:
-            bench = Bench(
-                run=run,
-                session=session,
-                journal=journal,
-                lanes=there,
-                lost=tuple(Outcome(label, failure=failure) for label, failure in targets.lost.items()),
-                installation=installation,
-                packing=parts.packing,
-                listeners=listeners,
-                watcher=watcher,
-                limits=Limits(stall=parts.job.stall, deadline=deadline),
-                margin=site.config.pool.snapshots.margin,
-            )
-            for warning in _reconcile(bench, state):
-                progress.warnings.append(warning)
-                watcher.warned(warning)
-            plan = make_plan(parts.name, parts.job, read_inventory(session, pool), parts.methods, bench.margin)
-            progress.plan = plan
-            progress.failures += plan.problems
-            progress.warnings += [Failure("plan", "Note", note) for note in plan.notes]
-            watcher.planned(plan)
-            listeners.run_started(run)
-            couriers = [
-                Courier(mirror, rules, partial(mirror_lock, state, mirror.label), parts.job.stall)
-                for mirror, rules in parts.mirrors
-            ]
-            try:
-                for task in plan.tasks:
-                    _back_up(bench, task, progress)
-                    _hand_over(bench, couriers, progress.results[-1])
-                _dump(bench, progress)
-                _prune(bench, plan, progress)
-                _catch_up(bench, couriers, progress, site.stored_to)
-                if parts.job.rehearse:
-                    _recall(bench, plan, progress)
-            finally:
-                for courier in couriers:
-                    courier.dismiss()
-                _clean_up_again(bench, progress)
+        # Its end is the run's: of one that dies while it tells what came of it, the next one tells.
+        journal = Journal.begin(state.journals, run.id, pool.uuid, f"the run of {run.job}")
+        progress.lasting.enter_context(journal)
+        bench = Bench(
+            run=run,
+            session=session,
+            journal=journal,
+            lanes=there,
+            lost=tuple(Outcome(label, failure=failure) for label, failure in targets.lost.items()),
+            installation=installation,
+            packing=parts.packing,
+            listeners=listeners,
+            watcher=watcher,
+            limits=Limits(stall=parts.job.stall, deadline=deadline),
+            margin=site.config.pool.snapshots.margin,
+        )
+        for warning in _reconcile(bench, state):
+            progress.warnings.append(warning)
+            watcher.warned(warning)
+        plan = make_plan(parts.name, parts.job, read_inventory(session, pool), parts.methods, bench.margin)
+        progress.plan = plan
+        progress.failures += plan.problems
+        progress.warnings += [Failure("plan", "Note", note) for note in plan.notes]
+        watcher.planned(plan)
+        listeners.run_started(run)
+        progress.spaces = [Space(lane.label, free(lane)) for lane in there]
+        couriers = [
+            Courier(mirror, rules, partial(mirror_lock, state, mirror.label), parts.job.stall)
+            for mirror, rules in parts.mirrors
+        ]
+        try:
+            for task in plan.tasks:
+                _back_up(bench, task, progress)
+                _hand_over(bench, couriers, progress.results[-1])
+            _dump(bench, progress)
+            journal.enter("retention")
+            _prune(bench, plan, progress)
+            journal.enter("mirror")
+            _catch_up(bench, couriers, progress, site.stored_to)
+            if parts.job.rehearse:
+                _recall(bench, plan, progress)
+            before = {space.target: space.before for space in progress.spaces}
+            progress.spaces = [Space(lane.label, before[lane.label], free(lane)) for lane in there]
+        finally:
+            for courier in couriers:
+                courier.dismiss()
+            _clean_up_again(bench, progress)
+        journal.enter("report")
 
 
 def _reconcile(bench: Bench, state: State) -> Iterator[Failure]:
-    """Clean up after dead runs, in the pool and on every target; yield what could not be."""
+    """Clean up after dead runs, in the pool and on every target; yield who died, and what could not be."""
+    yield from deaths(bench.run.pool.uuid, state)
     yield from reconcile(bench.session, bench.run.pool.uuid, bench.lanes, state)
     for lane in bench.lanes:
         try:
@@ -231,6 +246,7 @@ def _catch_up(bench: Bench, couriers: Sequence[Courier], progress: Progress, sto
 def _dump(bench: Bench, progress: Progress) -> None:
     if progress.parts.job.pool_database is None:
         return
+    bench.journal.enter("pool-database")
     try:
         outcomes = dump_pool_database(bench)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the VMs' backups are none the worse for it
@@ -248,7 +264,7 @@ def _clean_up_again(bench: Bench, progress: Progress) -> None:
 
 
 def _prune(bench: Bench, plan: Plan, progress: Progress) -> None:
-    """Apply retention on each target, to those VMs alone whose backup this run has proven there."""
+    """Apply retention on each target, to those VMs alone whose backup this run has proven there; then take stock."""
     job = progress.parts.job
     keeps = {task.vm.uuid: task.keep for task in plan.tasks}
     keeps[""] = (job.pool_database and job.pool_database.keep) or job.keep
@@ -256,9 +272,15 @@ def _prune(bench: Bench, plan: Plan, progress: Progress) -> None:
     for lane in bench.lanes:
         fresh = [backup for backup in (*made, *progress.dumps) if backup.target == lane.label]
         try:
-            progress.removals += prune(lane, fresh, keeps)
+            existing = lane.do(lambda repository: repository.backups())
         except VmbackupError as error:
             progress.warnings.append(Failure.of("retention", error))
+            continue
+        removals = list(prune(lane, existing, fresh, keeps))
+        progress.removals += removals
+        gone = {removal.folder for removal in removals if removal.failure is None}
+        left = [backup for backup in existing if backup.folder not in gone]
+        progress.kept += kept(lane.label, progress.run.job, left, [task.vm for task in plan.tasks])
 
 
 def _recall(bench: Bench, plan: Plan, progress: Progress) -> None:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -224,3 +225,52 @@ def test_an_open_journal_is_not_inherited_by_children(tmp_path: Path) -> None:
         command = [sys.executable, "-c", OPEN_FILES]
         listed = subprocess.run(command, check=True, capture_output=True, text=True, close_fds=False).stdout
         assert "0001" not in listed
+
+
+def run_killed(folder: Path, *, entered: int) -> None:
+    """The journal of a run that was killed after it had entered so many steps."""
+    code = f"""
+import os, signal, sys
+from pathlib import Path
+from vmbackup.journal import Journal
+journal = Journal.begin(Path(sys.argv[1]), "0001", "pool-1", "the run of weekend")
+for step in ["begin", "export"][:{entered}]:
+    journal.enter(step, "web")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", code, str(folder)], check=False).returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(("entered", "step", "vm"), [(0, "", ""), (1, "begin", "web"), (2, "export", "web")])
+def test_a_dead_run_s_journal_says_how_far_it_had_come(tmp_path: Path, entered: int, step: str, vm: str) -> None:
+    run_killed(tmp_path, entered=entered)
+    (journal,) = dead_journals(tmp_path)
+    assert (journal.way.doing, journal.way.step, journal.way.vm) == ("the run of weekend", step, vm)
+    assert datetime.strptime(journal.way.started, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC) <= datetime.now(UTC)
+
+
+def test_a_dead_run_s_journal_stays_until_its_death_is_told(tmp_path: Path) -> None:
+    run_killed(tmp_path, entered=1)
+    for _ in range(2):
+        (journal,) = dead_journals(tmp_path)
+        assert not journal.way.told
+    for journal in dead_journals(tmp_path):
+        journal.tell()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_death_is_told_once_though_something_stays_open(tmp_path: Path) -> None:
+    run_killed(tmp_path, entered=1)
+    for journal in dead_journals(tmp_path):
+        journal.intend("folder", folder="x/y")
+        journal.tell()
+    (journal,) = dead_journals(tmp_path)
+    assert journal.way.told
+    assert journal.open
+
+
+def test_the_journal_of_a_run_that_came_to_its_end_goes(tmp_path: Path) -> None:
+    with Journal.begin(tmp_path, "0001", "pool-1", "the run of weekend") as journal:
+        journal.enter("export", "web")
+        assert (journal.way.step, journal.way.vm) == ("export", "web")
+    assert list(tmp_path.iterdir()) == []

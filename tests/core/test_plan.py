@@ -62,13 +62,19 @@ def test_each_vm_gets_its_entry_s_rules_and_the_job_s_where_that_says_none() -> 
     ]
     assert plan.tasks[0].disks == (large.disks[0],)
     assert plan.tasks[0].estimate == 8 << 20
-    assert [(covered.vm, covered.taken) for covered in plan.inventory] == [
-        ("PROD-large", True),
-        ("PROD-web", True),
-        ("DEV-RH8", True),
-        ("PROD-print-1", False),
-        ("mail", False),
+    assert [(covered.vm, covered.taken, covered.excluded) for covered in plan.inventory] == [
+        ("PROD-large", True, False),
+        ("PROD-web", True, False),
+        ("DEV-RH8", True, False),
+        ("PROD-print-1", False, True),
+        ("mail", False, False),
     ]
+
+
+def test_the_inventory_has_the_longest_chain_of_each_vm() -> None:
+    web = vm("web", disks=[replace(disk(0), chain=2), replace(disk(1, "xvdb"), chain=5)])
+    plan = planned(job("web"), web, vm("bare", disks=[]))
+    assert [covered.chain for covered in plan.inventory] == [5, None]
 
 
 def test_a_whole_vm_s_estimate_is_all_its_disks() -> None:

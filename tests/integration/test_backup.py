@@ -22,6 +22,24 @@ def test_a_backup_leaves_nothing_behind_in_the_pool(world: World) -> None:
     assert world.journals() == []
 
 
+def test_a_report_takes_stock_of_the_target(world: World) -> None:
+    world.configure(job("web*", keep=2))
+    first, second, third = (world.run() for _ in range(3))
+    (kept,) = first.kept
+    assert (kept.target, kept.vm, kept.copies, kept.verified) == ("disk", "web 01", 1, None)
+    assert [report.kept[0].copies for report in (second, third)] == [2, 2]
+    assert world.cli("verify", "--all").returncode == 0
+    (kept,) = world.run().kept
+    newest = world.backups()[-1]
+    assert kept.newest == newest.manifest.snapshot_time
+    assert kept.verified is not None
+    (space,) = third.spaces
+    assert space.target == "disk"
+    assert space.before
+    assert space.after
+    assert {covered.chain for covered in third.inventory} == {1}
+
+
 def test_a_backup_holds_the_disks_as_they_were_at_the_snapshot(world: World) -> None:
     world.run()
     (backup,) = world.backups()

@@ -47,7 +47,10 @@ def _expect_clean(world: World, before: dict[str, dict[str, dict[str, object]]],
     assert all(verdict.good for verdict in world.verify_all()), when
     report = world.run()
     assert exit_code(report) == 0, (when, report)
-    assert report.all_warnings == (), when
+    (death,) = report.all_warnings
+    assert (death.step, death.code) == ("death", "Died"), when
+    assert death.message.startswith("the run of test that began 20"), when
+    assert death.message.endswith((" of the VM 'web 01', without a report", "retention, without a report")), when
     assert world.records() == before, when
     assert world.journals() == [], when
     whole = {"vmbackup-target.json"}
@@ -89,3 +92,49 @@ def test_killed_in_the_middle_of_an_export(world: World, more: str) -> None:
         assert process.returncode == -signal.SIGKILL, output
         world.pool.faults.clear()
         _expect_clean(world, before, f"byte {after}")
+
+
+def test_a_death_is_told_by_the_next_run_alone_whatever_happens_between(world: World) -> None:
+    world.configure(job("web*"))
+    assert exit_code(world.run()) == 0
+    process = subprocess.Popen(
+        command("run", "test"), env=world.environ(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    world.pool.faults.add(BodyHook(path="/export", after=1, run=partial(os.kill, process.pid, signal.SIGKILL)))
+    process.communicate(timeout=60)
+    world.pool.faults.clear()
+    assert world.cli("restore", "web 01@latest", "--as", "back").returncode == 0
+    (death,) = world.run().all_warnings
+    assert death.message.endswith("ended at the step export of the VM 'web 01', without a report")
+    assert world.run().all_warnings == ()
+
+
+def test_a_run_that_dies_while_it_tells_of_itself_is_told_of(world: World, tmp_path: Path) -> None:
+    plugins = tmp_path / "plugins"
+    plugins.mkdir(mode=0o700)
+    (plugins / "deadly.py").write_text(DEADLY)
+    world.configure(
+        f'[plugins]\npaths = ["{plugins}"]\n[reporters.deadly]\ntype = "deadly"\n{job("web*", more=REPORT)}'
+    )
+    assert world.cli("run", "test").returncode == -signal.SIGKILL
+    world.configure(job("web*"))
+    (death,) = world.run().all_warnings
+    assert death.message.endswith("ended at the step report, without a report")
+    assert world.run().all_warnings == ()
+
+
+REPORT = 'report = ["deadly"]'
+DEADLY = """
+import os, signal
+from vmbackup import Report, Reporter, hookimpl
+
+class Deadly(Reporter):
+    name = "deadly"
+
+    def write(self, report: Report) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+@hookimpl
+def vmbackup_register():
+    return [Deadly]
+"""

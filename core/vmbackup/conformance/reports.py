@@ -7,7 +7,20 @@ from datetime import UTC, datetime, timedelta
 from vmbackup.errors import Interrupted
 from vmbackup.manifest import Image, ImageDisk, Manifest, PoolFact, Rehearsed, StoredFile, VMFact
 from vmbackup.models import Pool
-from vmbackup.results import PREPARE, Backup, Covered, Failure, Mirrored, Outcome, Removal, Report, Run, VMResult
+from vmbackup.results import (
+    PREPARE,
+    Backup,
+    Covered,
+    Failure,
+    Kept,
+    Mirrored,
+    Outcome,
+    Removal,
+    Report,
+    Run,
+    Space,
+    VMResult,
+)
 
 START = datetime(2026, 3, 14, 22, 0, tzinfo=UTC)
 MANY = 200
@@ -60,7 +73,21 @@ def reports() -> Mapping[str, Report]:
             whole, removals=(Removal("nas", "campus/web/1", "keep.last = 4"), Removal("nas", "campus/db/1", "x", FULL))
         ),
         "a run with its inventory": replace(
-            whole, inventory=(Covered("web", _uuid(1), taken=True), Covered("printer", _uuid(9), taken=False))
+            whole,
+            inventory=(
+                Covered("web", _uuid(1), taken=True, chain=3),
+                Covered("printer", _uuid(9), taken=False),
+                Covered("scratch", _uuid(8), taken=False, excluded=True),
+            ),
+        ),
+        "a run that took stock": replace(
+            whole,
+            targets=("nas", "usb"),
+            kept=(
+                Kept("nas", "web", _uuid(1), 4, START, START - timedelta(days=9)),
+                Kept("usb", "web", _uuid(1), 0),
+            ),
+            spaces=(Space("nas", 1 << 42, 1 << 41), Space("usb")),
         ),
         "a run with mirrors": replace(
             whole,
@@ -126,6 +153,7 @@ def _called(name: str, whole: Report) -> Report:
         removals=(Removal("nas", name, name, failure),),
         mirrored=(Mirrored("offsite", name, "copied", failure=failure),),
         inventory=(Covered(name, _uuid(1), taken=True),),
+        kept=(Kept("nas", name, _uuid(1), 1, START),),
     )
 
 
