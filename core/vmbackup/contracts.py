@@ -139,7 +139,8 @@ class Export:
     `handler` and `query` are the HTTP request, without session and task; `image` is the file's name; `check` makes the
     check that the bytes pass through; `disks` are those that the image holds, paired with the VM's own: (exported,
     original); `packed` names the compression that the host applies, if any; `subject` is the reference of the VM record
-    whose metadata describes the backup. `exported` says what the pool reads: a snapshot, or the halted VM itself.
+    whose metadata describes the backup. `exported` says what the pool reads: a snapshot, the halted VM itself, or a
+    copy. `stays` is a copy that the method has had made, which stays in the pool once a target has the proven backup.
     """
 
     handler: str
@@ -150,6 +151,7 @@ class Export:
     subject: str
     packed: str | None = None
     exported: Exported = "snapshot"
+    stays: VM | None = None
 
 
 class Scratch(Protocol):
@@ -171,6 +173,14 @@ class Scratch(Protocol):
     def snapshot_disk(self, disk: Disk) -> Disk:
         """Snapshot one disk of a VM and return the snapshot. Raises SnapshotRefused as `snapshot_vm` does."""
 
+    def copy_vm(self, snapshot: VM, sr: str, name: str) -> VM:
+        """Copy a snapshot that this backup has made, as a halted VM called `name` on an SR (by UUID or name).
+
+        Returns the copy with its disks, each at the position of the one that it was made from, when the pool has copied
+        the last of them, which may take hours. It is unmade like everything else unless `Export.stays` says otherwise.
+        Raises PlanError where that SR cannot take it, BackupError where it lacks the room.
+        """
+
 
 class Method(Plugin[S_co]):
     """How one VM becomes one image: `vm-export` and `vdi-export` are two of this kind."""
@@ -186,6 +196,13 @@ class Method(Plugin[S_co]):
     def snapshots(self, vm: VM) -> tuple[Disk, ...]:
         """The disks that a backup of `vm` snapshots: those that it holds, unless the VM is exported as it is."""
         return self.disks(vm)
+
+    def keeps_copy_on(self, vm: VM) -> str | None:  # noqa: ARG002 - most methods leave nothing in the pool
+        """The SR, by UUID or name, on which a backup of `vm` leaves a copy of it (`Export.stays`), or None.
+
+        The plan looks whether it is there and has the room.
+        """
+        return None
 
     @abstractmethod
     def begin(self, scratch: Scratch, vm: VM, packing: str | None) -> Export:

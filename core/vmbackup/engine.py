@@ -4,7 +4,7 @@ import io
 import tarfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 
 from vmbackup.bench import Bench, folder_of, stored_file
@@ -13,6 +13,7 @@ from vmbackup.contracts import Export, Method
 from vmbackup.delivery import Delivery
 from vmbackup.errors import BackupError, Interrupted, TimeUp, TransferError
 from vmbackup.images import Evidence, read_ova
+from vmbackup.journal import Intent
 from vmbackup.manifest import Image, ImageDisk, StoredFile, is_ours
 from vmbackup.metadata import GUIDE, SUMS, files_for_people, guide, sums
 from vmbackup.models import VM
@@ -96,12 +97,19 @@ class VMBackup:
         delivery.begin(self._started)
         self._enter("snapshot")
         vm = reread(bench.session, self._task.vm)
-        with self._told_of_snapshot(vm):
+        with ExitStack() as told:
+            told.enter_context(self._told_of_snapshot(vm))
+
+            def copying() -> None:
+                told.close()  # a guest does not stand still for hours
+                self._enter("copy")
+
             moment = datetime.now(UTC)
-            scratch = PoolScratch(bench.session, bench.journal, bench.margin, self._limits.deadline)
+            scratch = PoolScratch(bench.session, bench.journal, bench.margin, self._limits, copying)
             export = self._method.begin(scratch, vm, bench.packing.host)
         if not is_ours(export.image):
             raise BackupError(f"the method {self._task.method} calls its image {export.image!r}; see is_ours")
+        standing = self._standing(export, scratch)
         self._enter("metadata")
         small = {"ova.xml": self._metadata(export)}
         small |= files_for_people(vm, [original for _, original in export.disks])
@@ -123,7 +131,25 @@ class VMBackup:
         files.append(delivery.store_small("guide", GUIDE, guide(manifest, unpack)))
         files.append(delivery.store_small("guide", SUMS, sums((image, *files))))
         delivery.publish(manifest.model_copy(update={"files": (image, *files)}))
+        if standing:
+            scratch.let_stand(standing, vm, bench.run.job, bench.installation.id)
         self._enter("cleanup")
+
+    def _standing(self, export: Export, scratch: PoolScratch) -> Intent | None:
+        """Return what the journal has of a copy that is to stay. Raises BackupError unless it is planned and exported.
+
+        An image of something else would prove nothing of the copy.
+        """
+        if export.stays is None:
+            return None
+        standing = scratch.standing(export.stays)
+        exported = {disk.uuid for disk, _ in export.disks}
+        if exported != {disk.uuid for disk in export.stays.disks} or not self._method.keeps_copy_on(self._task.vm):
+            raise BackupError(
+                f"the method {self._task.method} wants {export.stays.name!r} to stay, which it has not planned or does "
+                "not export"
+            )
+        return standing
 
     @contextmanager
     def _told_of_snapshot(self, vm: VM) -> Iterator[None]:

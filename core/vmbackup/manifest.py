@@ -37,7 +37,7 @@ Size = Annotated[int, Field(ge=0, le=2**63)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Name = Annotated[str, AfterValidator(check_key)]
 Utc = Annotated[AwareDatetime, AfterValidator(_utc)]
-Exported = Literal["snapshot", "vm"]
+Exported = Literal["snapshot", "vm", "copy"]
 Level = Literal["quick", "sample", "full"]
 # What a level proves, every lower one proves too.
 LEVELS: tuple[Level, ...] = ("quick", "sample", "full")
@@ -145,8 +145,8 @@ class Later(Fact):
 class Manifest(Fact):
     """One generation of one backup. Times are UTC; `vm` and `image` are absent for a dump of the pool database.
 
-    `exported` says what the pool read: a snapshot, or the halted VM itself; `snapshot_time` is the moment of either.
-    `later` says how the image waits to be compressed, and is absent once it is.
+    `exported` says what the pool read: a snapshot, the halted VM itself, or a copy of a snapshot; `snapshot_time` is
+    the moment that it shows. `later` says how the image waits to be compressed, and is absent once it is.
     """
 
     vmbackup_manifest: Literal[1] = 1

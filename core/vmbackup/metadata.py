@@ -7,6 +7,20 @@ from vmbackup.models import VM, Disk
 
 SUMS = "SHA256SUMS"
 GUIDE = "RESTORE.txt"
+# What the image is, and what an import that keeps MAC addresses gives, by what the pool read.
+SOURCES = {
+    "snapshot": "snapshot of",
+    "vm": "exported while it was halted, from",
+    "copy": "copy of a snapshot of",
+}
+KEEPING = {
+    "snapshot": ["original is gone (the VM then gets the UUID of the snapshot that was exported, not the original's):"],
+    "vm": ["original is gone (the VM then gets its UUID, too):"],
+    "copy": [
+        "copy is gone that was exported (the VM then gets the UUID of that copy, which it would replace, its name and",
+        "its MAC addresses; those of the original are in VIFs/):",
+    ],
+}
 
 
 def files_for_people(vm: VM, disks: Iterable[Disk]) -> dict[str, bytes]:
@@ -77,7 +91,7 @@ def guide(manifest: Manifest, unpack: str = "") -> bytes:
     """
     image = next(file for file in manifest.files if file.role == "image")
     assert manifest.vm is not None and manifest.image is not None  # noqa: PT018, S101 - an image is of a VM
-    source = "snapshot of" if manifest.exported == "snapshot" else "exported while it was halted, from"
+    source = SOURCES[manifest.exported]
     lines = [
         f"Backup of the VM {one_line(manifest.vm.name)} ({manifest.vm.uuid})",
         f"in the pool {one_line(manifest.pool.name)} ({manifest.pool.uuid}), {one_line(manifest.pool.product)}",
@@ -115,9 +129,7 @@ def _whole_vm(manifest: Manifest, image: StoredFile, unpack: str) -> Sequence[st
         f"    xe vm-import filename={name} sr-uuid=<SR>",
         "",
         "This makes a new VM with new MAC addresses, and prints its UUID. To keep the MAC addresses, when the",
-        "original is gone (the VM then gets the UUID of the snapshot that was exported, not the original's):"
-        if manifest.exported == "snapshot"
-        else "original is gone (the VM then gets its UUID, too):",
+        *KEEPING[manifest.exported],
         "",
         f"    xe vm-import filename={name} sr-uuid=<SR> preserve=true",
     ]

@@ -50,6 +50,19 @@ class SR:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """An SR as a place for new disks.
+
+    `library` says that it takes none of a VM, `hosts` which hosts have it attached; they and it by reference.
+    """
+
+    ref: str
+    sr: SR
+    library: bool
+    hosts: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Disk:
     """A VDI and the VBD that links it to its VM; sizes in bytes.
 
@@ -133,8 +146,13 @@ class VM:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """The pool and its real VMs (no templates, snapshots or control domains) at one moment, in UTC."""
+    """The pool and its real VMs (no templates, snapshots or control domains) at one moment, in UTC.
+
+    `copied` tells the copies that stand in the pool and are no VMs to back up: by which job, and of which VM (UUID).
+    """
 
     pool: Pool
     vms: tuple[VM, ...]
     taken: datetime
+    places: tuple[Place, ...] = ()
+    copied: frozenset[tuple[str, str]] = frozenset()

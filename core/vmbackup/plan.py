@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from vmbackup.config import Compress, Job, Keep, Selected
 from vmbackup.contracts import Method
+from vmbackup.copy_place import ROOM_ADVICE, need_of, place_for, shortage
 from vmbackup.errors import PlanError
 from vmbackup.headroom import USUAL_MARGIN, Margin, refusal
-from vmbackup.models import VM, Disk, Inventory
+from vmbackup.models import VM, Disk, Inventory, Place
 from vmbackup.results import Covered, Failure
 from vmbackup.selection import Pattern, Rank, Selection, select
 from vmbackup.settings import Settings
@@ -61,6 +62,7 @@ def make_plan(name: str, job: Job, inventory: Inventory, methods: Methods, margi
     names = Counter(vm.name for vm in inventory.vms)
     tasks: list[Task] = []
     problems: list[Failure] = []
+    copies = _Copies(name, inventory, margin)
     for vm in inventory.vms:
         if vm.uuid not in selection.taken:
             continue
@@ -72,7 +74,9 @@ def make_plan(name: str, job: Job, inventory: Inventory, methods: Methods, margi
         try:
             method = entry.method or job.method
             _check_packing(job.compress, methods[method])
-            tasks.append(_task(vm, method, entry, job, methods))
+            task = _task(vm, method, entry, job, methods)
+            copies.add(task, methods[method].keeps_copy_on(vm))
+            tasks.append(task)
         except PlanError as error:
             problems.append(Failure("plan", error.code, f"{vm.name}: {error.message}", error.advice, error.exit_code))
     for vm, tied in selection.ties:
@@ -84,7 +88,7 @@ def make_plan(name: str, job: Job, inventory: Inventory, methods: Methods, margi
         problems.append(_problem("the job takes no VM of this pool", "`vmbackup preview` says what matches nothing."))
     notes = [f"{entries[index].text!r} matches no VM" for index in selection.idle if not entries[index].literal]
     notes += _notes(tasks, names, entries, excludes, inventory)
-    notes += _refusals(tasks, methods, margin)
+    notes += [*_refusals(tasks, methods, margin), *copies.notes]
     covered = tuple(_covered(vm, selection, excludes) for vm in inventory.vms)
     unique = tuple(dict.fromkeys(problems))
     return Plan(name, job.targets, job.compress, tuple(tasks), unique, tuple(notes), covered)
@@ -98,6 +102,33 @@ def _covered(vm: VM, selection: Selection, excludes: Sequence[Pattern]) -> Cover
         excluded=any(exclude.matches(vm) for exclude in excludes),
         chain=max((disk.chain for disk in vm.disks), default=None),
     )
+
+
+class _Copies:
+    """The copies of VMs that a job will leave in the pool, one after the other as the plan grows."""
+
+    def __init__(self, job: str, inventory: Inventory, margin: Margin) -> None:
+        self._job = job
+        self._inventory = inventory
+        self._margin = margin
+        self._taken: Counter[Place] = Counter()
+        self.notes: list[str] = []
+
+    def add(self, task: Task, wanted: str | None) -> None:
+        """Count in the copy that the backup of a VM leaves on the SR `wanted`. Raises PlanError if that cannot be.
+
+        Where one stands already, the new one needs its room only until that one goes.
+        """
+        if wanted is None:
+            return
+        place = place_for(wanted, task.disks, self._inventory.places)
+        need, taken = need_of(task.disks, place), self._taken[place]
+        if lacking := shortage(need.least, place, self._margin, taken):
+            raise PlanError(lacking, advice=ROOM_ADVICE)
+        if lacking := shortage(need.most, place, self._margin, taken):
+            self.notes.append(f"{task.vm.name}: once all disks are full, {lacking}")
+        if (self._job, task.vm.uuid) not in self._inventory.copied:
+            self._taken[place] += need.least
 
 
 def _notes(

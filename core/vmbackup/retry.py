@@ -19,4 +19,4 @@ def may_pass(failure: Failure) -> bool:
     """Whether trying again makes sense: the pool's cause is one that passes, or the connection to the target broke."""
     if failure.step == "store":
         return failure.code == "TargetLost"
-    return failure.code in TRANSIENT and failure.step in {"snapshot", "metadata", "export"}
+    return failure.code in TRANSIENT and failure.step in {"snapshot", "copy", "metadata", "export"}

@@ -18,6 +18,7 @@ BEGINS = {
     "snapshot": ("http.client.send", "VM.add_to_blocked_operations"),
     "publish": ("os.link", "image.xva"),
     "delete": ("os.link", "trash.json"),
+    "copy": ("http.client.send", "Async.VM.copy"),
     "restore": ("http.client.send", "task.create"),
     "restore of disks": ("http.client.send", "VDI.create"),
 }

@@ -44,7 +44,7 @@ from vmbackup.simulator.faults import (
     Unauthorised,
     WrongChecksum,
 )
-from vmbackup.xapi import unmake
+from vmbackup.xapi import patience
 
 HALF = 1
 """Put in place of an offset: half of the image as it is sent when all goes well."""
@@ -156,7 +156,7 @@ def lending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lending]:
 @pytest.fixture(autouse=True)
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A task that nobody ends is waited for half a second, not fifteen."""
-    monkeypatch.setattr(unmake, "SETTLE_SECONDS", 0.5)
+    monkeypatch.setattr(patience, "SETTLE_SECONDS", 0.5)
 
 
 def _half(world: World) -> int:

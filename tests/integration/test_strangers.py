@@ -13,14 +13,14 @@ from vmbackup.results import exit_code
 from vmbackup.xapi.marks import OWNER
 
 
-def _import_by_foreign_means(world: World, session: XenAPI.Session, image: Path) -> str:
+def import_by_foreign_means(world: World, session: XenAPI.Session, image: Path, more: str = "") -> str:
     """Import an image as `xe vm-import` does, with nothing of ours; return the VM's reference."""
     host, port = world.pool.url.removeprefix("https://").split(":")
     context = ssl._create_unverified_context()  # noqa: S323 - a stranger who does not look
     connection = http.client.HTTPSConnection(host, int(port), context=context)
     task = session.xenapi.task.create("import", "")
     sr = session.xenapi.pool.get_default_SR(session.xenapi.pool.get_all()[0])
-    path = f"/import?session_id={session.handle}&task_id={task}&sr_id={sr}"
+    path = f"/import?session_id={session.handle}&task_id={task}&sr_id={sr}{more}"
     connection.request("PUT", path, body=image.read_bytes())
     connection.getresponse().read()
     connection.close()
@@ -38,7 +38,7 @@ def test_a_foreign_import_of_our_image_and_its_snapshots_are_left_alone(world: W
     image = next(world.target.rglob("image.xva"))
     assert OWNER.encode() in image.read_bytes(), "the mark travels in the image"
     with stranger(world) as session:
-        vm = _import_by_foreign_means(world, session, image)
+        vm = import_by_foreign_means(world, session, image)
         session.xenapi.VM.set_name_label(vm, "a stranger's")
         assert OWNER in session.xenapi.VM.get_other_config(vm)
         snapshot = session.xenapi.VM.snapshot(vm, "before the upgrade")

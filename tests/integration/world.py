@@ -140,13 +140,13 @@ path = "{self.target}"
         return list((self.folder / "state" / "journal").glob("*"))
 
 
-def distribution(folder: Path, name: str) -> Path:
-    """Make a distribution out of the plugin `name`.py beside this file; it is found where `folder` is looked in."""
+def distribution(folder: Path, name: str, source: Path | None = None) -> Path:
+    """Make a distribution out of `source`, or the plugin `name`.py beside this file; `folder` is where it is found."""
     facts = folder / f"vmbackup_{name}-1.0.dist-info"
     facts.mkdir(parents=True)
     (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vmbackup-{name}\nVersion: 1.0\n")
     (facts / "entry_points.txt").write_text(f"[vmbackup]\n{name} = vmbackup_{name}\n")
-    shutil.copy(Path(__file__).with_name(f"{name}.py"), folder / f"vmbackup_{name}.py")
+    shutil.copy(source or Path(__file__).with_name(f"{name}.py"), folder / f"vmbackup_{name}.py")
     return folder
 
 

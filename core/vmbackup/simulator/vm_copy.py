@@ -60,7 +60,6 @@ def snapshot_fields(db: Database, vm: str, name: str, now: str) -> Record:
         **{name: [] for name in _OWN_SETS},
         **dict.fromkeys(("order", "start_delay", "shutdown_delay"), 0),
         "ha_always_run": False,
-        "ha_restart_priority": "",
         "is_vmss_snapshot": False,
         "domid": -1,
         "generation_id": f"{secrets.randbits(63)}:{secrets.randbits(63)}",

@@ -3,7 +3,7 @@
 A promise raises PromiseBroken where the method does something else.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from vmbackup.conformance.holding import PromiseBroken, require, taken
 from vmbackup.contracts import Method
@@ -15,6 +15,8 @@ from vmbackup.simulator import CallFails, Cut, DiskSpec, ErrorInBody, TaskFails
 from vmbackup.simulator.faults import Rule
 from vmbackup.testing.site import Records, SimulatedSite
 from vmbackup.xapi.inventory import read_inventory, read_pool
+from vmbackup.xapi.standing import standing
+from vmbackup.xapi.wire import texts
 
 MethodPromise = Callable[[Method[Settings], SimulatedSite], None]
 MIB = 1 << 20
@@ -75,15 +77,44 @@ def comes_back_as_it_was(method: Method[Settings], site: SimulatedSite) -> None:
 
 
 def leaves_the_pool_as_it_was(method: Method[Settings], site: SimulatedSite) -> None:
-    """A run leaves nothing in the pool and changes nothing there."""
+    """A run changes nothing in the pool and leaves nothing there, but the copies that the method says it keeps."""
     inhabit(site)
+    keeping = {vm.uuid for vm in _vms(site).values() if method.keeps_copy_on(vm) is not None}
     before = site.records()
     site.use(method)
     report = site.run()
-    after = site.records()
+    after, _ = without_copies(site.records(), keeping)
     require(before == after, f"the pool is not what it was: {_difference(before, after)}")
     left = [warning.message for warning in report.all_warnings if warning.step == "cleanup"]
     require(not left, f"something could not be removed: {left}")
+
+
+def keeps_one_proven_copy(method: Method[Settings], site: SimulatedSite) -> None:
+    """Of a VM whose copy it keeps there is one, halted and with all bytes, once a backup is proven, whatever fails."""
+    site.pool.add_vm("web", [DiskSpec(5 * MIB, seed=1, fill=0.7), DiskSpec(MIB, seed=2)], power_state="Halted")
+    vm = _vms(site)["web"]
+    if method.keeps_copy_on(vm) is None:
+        return
+    named = {disk.uuid for disk in method.disks(vm)}
+    site.use(method)
+    before = site.records()
+    stood: set[str] = set()
+    for wrong in (False, True, False):
+        site.pool.faults.clear()
+        for path in HANDLERS if wrong else ():
+            site.pool.faults.add(Cut(path=path, nth=None, after=MIB, task="success"))
+        report = site.run()
+        require((report.failed > 0) == wrong, f"the run should have {'failed' if wrong else 'succeeded'}")
+        rest, copies = without_copies(site.records(), {vm.uuid})
+        require(rest == before, f"beside the copy the pool is not what it was: {_difference(before, rest)}")
+        require(len(copies["VM"]) == 1, f"{len(copies['VM'])} copies stand after a run")
+        (copy,) = copies["VM"].values()
+        require(copy["power_state"] == "Halted", f"the copy is {copy['power_state']}")
+        require((copies["VM"].keys() == stood) == wrong, "an old copy stays when the next one fails, and only then")
+        stood = set(copies["VM"])
+        held = [str(disk["uuid"]) for disk in copies["VDI"].values()]
+        same = [one for one in named if any(site.pool.same(one, other) for other in held)]
+        require(len(held) == len(same) == len(named), "the copy holds something else than the disks of the VM")
 
 
 def fails_cleanly(method: Method[Settings], site: SimulatedSite) -> None:
@@ -91,7 +122,8 @@ def fails_cleanly(method: Method[Settings], site: SimulatedSite) -> None:
     site.pool.add_vm("web", [DiskSpec(5 * MIB, seed=1, fill=0.7), DiskSpec(3 * MIB, seed=2, fill=0.7)])
     site.use(method)
     before = site.records()
-    for what, rules in _faults().items():
+    (vm,) = _vms(site).values()
+    for what, rules in _faults(copies=method.keeps_copy_on(vm) is not None).items():
         site.pool.faults.clear()
         for rule in rules:
             site.pool.faults.add(rule)
@@ -127,6 +159,7 @@ METHOD_PROMISES: tuple[MethodPromise, ...] = (
     holds_the_disks_that_it_names,
     comes_back_as_it_was,
     leaves_the_pool_as_it_was,
+    keeps_one_proven_copy,
     fails_cleanly,
     has_the_host_compress,
 )
@@ -168,9 +201,10 @@ def _require_backed_up(method: Method[Settings], report: Report, vms: Mapping[st
     require(good == wanted, f"it would back up {sorted(wanted)}, and has {sorted(good)}: {_failures(report)}")
 
 
-def _faults() -> Mapping[str, tuple[Rule, ...]]:
-    """Return what goes wrong, wherever a method asks for its snapshots and its image."""
-    return {
+def _faults(*, copies: bool) -> Mapping[str, tuple[Rule, ...]]:
+    """Return what goes wrong, wherever a method asks for its snapshots, its copies and its image."""
+    refused = {"the pool refused a copy": (CallFails(method="VM.copy", nth=None, code="SR_FULL"),)}
+    return (refused if copies else {}) | {
         "the pool refused a snapshot": tuple(
             CallFails(method=call, nth=None, code="SR_BACKEND_FAILURE_44", params=("", "no space", ""))
             for call in SNAPSHOTS
@@ -189,6 +223,29 @@ def _failures(report: Report) -> str:
     found = [*report.failures]
     found += [outcome.failure for result in report.results for outcome in result.outcomes if outcome.failure]
     return "; ".join(f"{failure.step}: {failure.message}" for failure in found) or "nothing failed"
+
+
+def without_copies(records: Records, keeping: Collection[str]) -> tuple[Records, Records]:
+    """Part the copies that stand of the VMs in `keeping` (UUIDs), with all that belongs to them, from the rest."""
+    marks = {ref: standing(vm) for ref, vm in records["VM"].items()}
+    vms = {ref for ref, mark in marks.items() if mark and mark.vm in keeping}
+    drives = [vbd for vbd in records["VBD"].values() if vbd["VM"] in vms and vbd["type"] != "CD"]
+    disks = {vbd["VDI"] for vbd in drives}
+
+    def belongs(kind: str, ref: str, record: dict[str, object]) -> bool:
+        return ref in (vms if kind == "VM" else disks) if kind in {"VM", "VDI"} else record.get("VM") in vms
+
+    copies: Records = {
+        kind: {ref: record for ref, record in found.items() if belongs(kind, ref, record)}
+        for kind, found in records.items()
+    }
+    rest: Records = {
+        kind: {ref: record for ref, record in found.items() if ref not in copies[kind]}
+        for kind, found in records.items()
+    }
+    for ref, record in rest["SR"].items():
+        rest["SR"][ref] = {**record, "VDIs": [vdi for vdi in texts(record, "VDIs") if vdi not in disks]}
+    return rest, copies
 
 
 def _difference(before: Records, after: Records) -> str:

@@ -1,18 +1,20 @@
 """The pool's inventory, in a handful of calls whatever its size: whole classes at once, never a call a VM."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from vmbackup.errors import TransferError
-from vmbackup.models import SR, VIF, VM, Disk, Inventory, Pool
+from vmbackup.models import SR, VIF, VM, Disk, Inventory, Place, Pool
 from vmbackup.xapi.marks import REHEARSING
 from vmbackup.xapi.session import Session
+from vmbackup.xapi.standing import Tables, is_spare, standing
 from vmbackup.xapi.wire import NULL, Record, flag, mapping, number, text, texts
 
-Tables = Mapping[str, Mapping[str, Record]]
 UNPLACED = -1
-CLASSES = ("VM", "VBD", "VDI", "SR", "SM", "VIF", "network", "VM_guest_metrics")
+CLASSES = ("VM", "VBD", "VDI", "SR", "SM", "PBD", "VIF", "network", "VM_guest_metrics", "VM_metrics")
+# What takes no disk of a VM: collections of ISOs, and drives that are passed through (xapi: sm udev).
+LIBRARIES = frozenset({"iso", "disk"})
 # Where the storage keeps the UUID of the image below, and what a volume without such images says (sm: vhdutil.py).
 PARENT, RAW = "vhd-parent", frozenset({"raw", "aio"})
 IMAGES = "images"
@@ -43,13 +45,19 @@ def read_pool(session: Session) -> Pool:
 def read_inventory(session: Session, pool: Pool) -> Inventory:
     """Ask the pool for its VMs: one call a class."""
     tables = {name: session.records(name) for name in CLASSES}
-    return Inventory(pool, assemble(tables), datetime.now(UTC))
+    marks = [standing(record) for record in tables["VM"].values() if is_spare(record, tables)]
+    copied = frozenset((mark.job, mark.vm) for mark in marks if mark)
+    return Inventory(pool, assemble(tables), datetime.now(UTC), read_places(tables), copied)
 
 
 def assemble(tables: Tables) -> tuple[VM, ...]:
     """Put the records of the classes together to the VMs that can be backed up, by name; pure."""
     tables = _with_images(tables)
-    real = (read_vm(ref, record, tables) for ref, record in tables["VM"].items() if is_real(record) and _stays(record))
+    real = (
+        read_vm(ref, record, tables)
+        for ref, record in tables["VM"].items()
+        if is_real(record) and _stays(record) and not is_spare(record, tables)
+    )
     return tuple(sorted(real, key=lambda vm: (vm.name, vm.uuid)))
 
 
@@ -143,6 +151,20 @@ def read_sr(sr: Record, tables: Tables) -> SR:
         size=number(sr, "physical_size"),
         used=number(sr, "physical_utilisation"),
         snapshots=not drivers or any("VDI_SNAPSHOT" in mapping(driver, "features") for driver in drivers),
+    )
+
+
+def read_places(tables: Tables) -> tuple[Place, ...]:
+    """Return the pool's SRs with the hosts that have each attached."""
+    plugs = [plug for plug in tables["PBD"].values() if flag(plug, "currently_attached")]
+    return tuple(
+        Place(
+            ref=ref,
+            sr=read_sr(record, tables),
+            library=text(record, "content_type") in LIBRARIES,
+            hosts=frozenset(text(plug, "host") for plug in plugs if text(plug, "SR") == ref),
+        )
+        for ref, record in tables["SR"].items()
     )
 
 

@@ -5,12 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vmbackup.models import SR
-from vmbackup.xapi.inventory import is_real, position_of, read_sr
+from vmbackup.xapi.inventory import LIBRARIES, is_real, position_of, read_sr
 from vmbackup.xapi.session import Session
 from vmbackup.xapi.wire import Record, mapping, number, text, texts
 
-# What takes no disk of a VM: collections of ISOs, and drives that are passed through (xapi: sm udev).
-LIBRARIES = frozenset({"iso", "disk"})
 CLASSES = ("pool", "host", "host_metrics", "SR", "SM", "network", "VM", "VBD", "VIF")
 
 

@@ -9,16 +9,13 @@ from datetime import UTC, datetime, timedelta
 
 from vmbackup.errors import BackupError, PoolError, VmbackupError
 from vmbackup.journal import Intent, Journal
+from vmbackup.xapi import patience
 from vmbackup.xapi.marks import RESTORING, is_marked, mark, mark_imported, remove_marks, restoring
+from vmbackup.xapi.patience import await_idle, destroy, settle
 from vmbackup.xapi.session import GONE, Session
+from vmbackup.xapi.unmake_copy import undo_copy, undo_old_copy
 from vmbackup.xapi.wire import NULL, Record, flag, mapping, moment, text, texts
 
-# A disk that was streamed stays attached to dom0 for up to 300 s after a broken export (xapi: attach_helpers.ml).
-IN_USE_SECONDS = 330.0
-BUSY = frozenset({"VDI_IN_USE", "OTHER_OPERATION_IN_PROGRESS", "SR_BACKEND_FAILURE_46", "SR_BACKEND_FAILURE_82"})
-BUSY_SECONDS = 60.0
-SETTLE_SECONDS = 15.0
-PAUSE_SECONDS = 0.2
 # What XAPI may wait before it makes a snapshot (2 h), and what two clocks may differ.
 LATEST = timedelta(hours=3)
 
@@ -40,7 +37,7 @@ def unmake(session: Session, journal: Journal, intents: Iterable[Intent]) -> lis
 
 
 def _undo_task(session: Session, _journal: Journal, intent: Intent) -> None:
-    _remove_tasks(session, intent.text("label"), _settle)
+    _remove_tasks(session, intent.text("label"), settle)
 
 
 def _undo_import(session: Session, _journal: Journal, intent: Intent) -> None:
@@ -73,27 +70,20 @@ def is_untaken(task: Record) -> bool:
     return str(task.get("progress")) in {"-1", "-1.0"}
 
 
-def _settle(session: Session, task: str) -> None:
-    """Give a cancelled task a moment to end: XAPI looks at the wish when it writes (xapi: stream_vdi.ml)."""
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while time.monotonic() < deadline and text(session.record("task", task), "status") == "pending":
-        time.sleep(PAUSE_SECONDS)
-
-
 def _settle_import(session: Session, task: str) -> None:
     """Wait until the pool is not making a VM any more under a cancelled task, which must not go while it does.
 
     Raises BackupError while it is, so that the intent stays open: the VM is yet to come, or to be taken away again.
     """
-    _settle(session, task)
-    deadline = time.monotonic() + BUSY_SECONDS
+    settle(session, task)
+    deadline = time.monotonic() + patience.BUSY_SECONDS
     while any(task in mapping(vm, "current_operations") for vm in session.records("VM").values()):
         if time.monotonic() > deadline:
             raise BackupError(
                 "the pool is still importing a VM for a restore that has ended",
                 advice="The next run looks for it again and removes it.",
             )
-        time.sleep(PAUSE_SECONDS * 5)
+        time.sleep(patience.PAUSE_SECONDS * 5)
 
 
 def _undo_vm_snapshot(session: Session, journal: Journal, intent: Intent) -> None:
@@ -104,7 +94,7 @@ def _undo_vm_snapshot(session: Session, journal: Journal, intent: Intent) -> Non
             if not is_marked(disk, journal.run_id):
                 mark(session, "VDI", disk_ref, journal.run_id)
         journal.learn(intent, disks=sorted({*intent.texts("disks"), *(text(disk, "uuid") for disk in disks.values())}))
-        _destroy(session, "VM", ref)
+        destroy(session, "VM", ref)
     _destroy_marked_disks(session, journal.run_id, intent.texts("disks"))
 
 
@@ -114,7 +104,7 @@ def _snapshots(session: Session, run_id: str, intent: Intent) -> list[tuple[str,
         ref = session.find("VM", uuid)
         refs = [ref] if ref else []
     else:
-        _await_idle(session, "VM", intent)
+        await_idle(session, "VM", intent)
         answer = session.call("VM.get_by_name_label", intent.text("name"))
         refs = [str(ref) for ref in answer] if isinstance(answer, list) else []
         if not refs:
@@ -130,28 +120,6 @@ def _snapshots(session: Session, run_id: str, intent: Intent) -> list[tuple[str,
 def _learnt(record: Record, intent: Intent) -> bool:
     """Whether this is the very snapshot whose UUID the call itself gave us, before it was marked."""
     return text(record, "uuid") == intent.text("uuid")
-
-
-def _await_idle(session: Session, name: str, intent: Intent) -> None:
-    """Wait for a snapshot that may be under way: the pool goes on with a call whose caller has died.
-
-    It may also still wait for another operation on the source to end, for up to two hours (xapi: helpers.ml). Raises
-    BackupError while the source is busy, so that the intent stays open: the snapshot is yet to come.
-    """
-    ref = None if intent.text("refused") else session.find(name, intent.text("source"))
-    deadline = time.monotonic() + BUSY_SECONDS
-    while ref:
-        source = session.record(name, ref)
-        operations = sorted(mapping(source, "current_operations").values())
-        if not operations:
-            return
-        if time.monotonic() > deadline:
-            raise BackupError(
-                f"{name} {text(source, 'name_label')!r} is busy ({', '.join(operations)}), so that a snapshot which a "
-                "run asked for may still be made",
-                advice="The next run looks for it again and removes it.",
-            )
-        time.sleep(PAUSE_SECONDS)
 
 
 def _check_over(intent: Intent) -> None:
@@ -179,7 +147,7 @@ def _snapshot_disks(session: Session, snapshot: Record) -> Iterable[tuple[str, R
 
 def _undo_disk_snapshot(session: Session, journal: Journal, intent: Intent) -> None:
     if not intent.texts("disks"):
-        _await_idle(session, "VDI", intent)
+        await_idle(session, "VDI", intent)
         source = session.find("VDI", intent.text("source"))
         found = _unclaimed(session, source, intent) if source else []
         if not found:
@@ -228,7 +196,7 @@ def _destroy_marked_disks(session: Session, run_id: str, uuids: Iterable[str]) -
     for uuid in uuids:
         ref = session.find("VDI", uuid)
         if ref and is_marked(session.record("VDI", ref), run_id):
-            _destroy(session, "VDI", ref)
+            destroy(session, "VDI", ref)
 
 
 def _undo_blocked_operations(session: Session, _journal: Journal, intent: Intent) -> None:
@@ -259,9 +227,9 @@ def _undo_restored(session: Session, journal: Journal, intent: Intent) -> None:
         for ref in restoring(session, "VM", sign):
             if text(session.record("VM", ref), "power_state") != "Halted":
                 session.call("VM.hard_shutdown", ref)
-            _destroy(session, "VM", ref)
+            destroy(session, "VM", ref)
         for ref in restoring(session, "VDI", sign):
-            _destroy(session, "VDI", ref)
+            destroy(session, "VDI", ref)
     _remove_strays(session, sign)
 
 
@@ -270,7 +238,7 @@ def _await_created(session: Session, intent: Intent) -> None:
 
     Raises BackupError while one is, so that the intent stays open.
     """
-    deadline = time.monotonic() + BUSY_SECONDS
+    deadline = time.monotonic() + patience.BUSY_SECONDS
     while busy := [
         text(record, "name_label")
         for _, record in session.living("SR", intent.texts("srs"))
@@ -281,7 +249,7 @@ def _await_created(session: Session, intent: Intent) -> None:
                 f"a disk is being made on {', '.join(map(repr, busy))}, which may be that of a restore that has died",
                 advice="The next run looks for it again and removes it.",
             )
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(patience.PAUSE_SECONDS)
 
 
 def _remove_strays(session: Session, sign: str) -> None:
@@ -291,23 +259,7 @@ def _remove_strays(session: Session, sign: str) -> None:
         if texts(network, "VIFs") or texts(network, "PIFs"):
             session.call("network.remove_from_other_config", ref, RESTORING)
         else:
-            _destroy(session, "network", ref)
-
-
-def _destroy(session: Session, name: str, ref: str) -> None:
-    """Destroy an object, waiting for those who still hold it; one that is gone is no error."""
-    deadline = time.monotonic() + IN_USE_SECONDS
-    while True:
-        try:
-            session.call(f"{name}.destroy", ref)
-        except PoolError as error:
-            if error.xapi_code in GONE:
-                return
-            if error.xapi_code not in BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(PAUSE_SECONDS * 5)
-        else:
-            return
+            destroy(session, "network", ref)
 
 
 UNDO = {
@@ -316,5 +268,7 @@ UNDO = {
     "blocked-operations": _undo_blocked_operations,
     "vm-snapshot": _undo_vm_snapshot,
     "disk-snapshot": _undo_disk_snapshot,
+    "vm-copy": undo_copy,
+    "old-copy": undo_old_copy,
     "restored": _undo_restored,
 }

@@ -148,3 +148,23 @@ class LeavesItToNobody(VmExport):
 
     def begin(self, scratch: Scratch, vm: VM, packing: str | None) -> Export:
         return super().begin(scratch, vm, None)
+
+
+@breaks(exporting.keeps_one_proven_copy)
+class SaysThatItKeepsACopy(VmExport):
+    """And has none made."""
+
+    def keeps_copy_on(self, vm: VM) -> str | None:
+        return vm.disks[0].sr.uuid if vm.disks else None
+
+
+@breaks(exporting.keeps_one_proven_copy)
+class KeepsACopyThatItDoesNotExport(VmExport):
+    """Exports the VM itself, which proves nothing of the copy."""
+
+    def keeps_copy_on(self, vm: VM) -> str | None:
+        return vm.disks[0].sr.uuid if vm.disks else None
+
+    def begin(self, scratch: Scratch, vm: VM, packing: str | None) -> Export:
+        copy = scratch.copy_vm(scratch.snapshot_vm(vm), vm.disks[0].sr.uuid, "copy")
+        return replace(super().begin(scratch, vm, packing), stays=copy)

@@ -13,7 +13,7 @@ from vmbackup.errors import BackupError, PoolError
 from vmbackup.journal import Journal
 from vmbackup.models import VM
 from vmbackup.simulator import CallFails, Simulator
-from vmbackup.xapi import unmake as unmaking
+from vmbackup.xapi import patience
 from vmbackup.xapi.marks import OWNER, is_marked
 from vmbackup.xapi.scratch import PoolScratch
 from vmbackup.xapi.session import Session
@@ -71,7 +71,7 @@ def test_a_snapshot_that_the_pool_refuses(
     sim: Simulator, session: Session, journal: Journal, vm: VM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pool has said that there is none: nobody waits for it, however busy the VM is."""
-    monkeypatch.setattr(unmaking, "BUSY_SECONDS", 60)
+    monkeypatch.setattr(patience, "BUSY_SECONDS", 60)
     before = state(sim)
     for method in ("VM.snapshot", "VDI.snapshot"):
         sim.faults.add(CallFails(method=method, code="SR_BACKEND_FAILURE_44", params=("", "no space", "")))

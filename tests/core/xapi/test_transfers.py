@@ -10,7 +10,7 @@ from tests.core.xapi.pool import MIB, answer, begin, export, login, settled, sta
 from vmbackup.errors import ImageError, PoolError, Stalled, TimeUp, TransferError
 from vmbackup.journal import Journal, dead_journals
 from vmbackup.simulator import BodyHook, CallFails, Cut, ErrorInBody, Reset, Simulator, Stall, TaskFails
-from vmbackup.xapi import unmake
+from vmbackup.xapi import patience
 from vmbackup.xapi.session import Session
 from vmbackup.xapi.transfers import Request, download, own_task, upload
 from vmbackup.xapi.watchdog import Limits
@@ -178,7 +178,7 @@ def test_a_refused_upload_tells_the_pools_own_reason(sim: Simulator, session: Se
 def test_a_pool_that_cannot_set_progress_streams_all_the_same(
     sim: Simulator, session: Session, journal: Journal, snapshot: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unmake, "SETTLE_SECONDS", 0.1)
+    monkeypatch.setattr(patience, "SETTLE_SECONDS", 0.1)
     refused = CallFails(method="task.set_progress", code="MESSAGE_METHOD_UNKNOWN", params=("task.set_progress",))
     sim.faults.add(refused)
     assert export(session, journal, snapshot).startswith(b"ova.xml")

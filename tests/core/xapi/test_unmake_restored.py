@@ -9,7 +9,7 @@ from tests.core.xapi.pool import MIB, begin, export, state
 from vmbackup.journal import Journal
 from vmbackup.models import VM
 from vmbackup.simulator import CallFails, DiskSpec, Simulator, TaskGone
-from vmbackup.xapi import unmake as unmaking
+from vmbackup.xapi import patience
 from vmbackup.xapi.marks import IMPORT_TASK, OWNER, RESTORING
 from vmbackup.xapi.session import Session
 from vmbackup.xapi.transfers import Request, upload
@@ -137,7 +137,7 @@ def test_a_network_that_the_import_made_stays_where_it_is_in_use(
 def test_a_disk_that_the_pool_is_yet_to_make_is_not_forgotten(
     sim: Simulator, session: Session, journals: Path, vm: VM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unmaking, "BUSY_SECONDS", 0.5)
+    monkeypatch.setattr(patience, "BUSY_SECONDS", 0.5)
     before = state(sim)
     sr = str(before["VDI"][vm.disks[0].ref]["SR"])
     with begin(journals) as journal:
@@ -158,8 +158,8 @@ def test_a_disk_that_the_pool_is_yet_to_make_is_not_forgotten(
 def test_an_import_that_goes_on_is_not_forgotten(
     sim: Simulator, session: Session, journals: Path, vm: VM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unmaking, "BUSY_SECONDS", 0.5)
-    monkeypatch.setattr(unmaking, "SETTLE_SECONDS", 0.5)
+    monkeypatch.setattr(patience, "BUSY_SECONDS", 0.5)
+    monkeypatch.setattr(patience, "SETTLE_SECONDS", 0.5)
     before = state(sim)
     task = str(session.call("task.create", "label", ""))
     session.call("task.set_progress", task, 0.5)

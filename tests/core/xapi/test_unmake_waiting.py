@@ -10,7 +10,7 @@ from tests.core.xapi.pool import RUN, begin, state
 from vmbackup.journal import Intent, Journal
 from vmbackup.models import VM
 from vmbackup.simulator import CallFails, CallHook, Simulator
-from vmbackup.xapi import unmake as unmaking
+from vmbackup.xapi import patience
 from vmbackup.xapi.marks import RESTORING
 from vmbackup.xapi.scratch import PoolScratch
 from vmbackup.xapi.session import Session
@@ -30,7 +30,7 @@ def test_a_snapshot_that_the_pool_is_yet_to_make_is_not_forgotten(
     operation: str,
 ) -> None:
     """The caller is dead, the pool goes on, or waits for something else to end: the next run must look again."""
-    monkeypatch.setattr(unmaking, "BUSY_SECONDS", 0.3)
+    monkeypatch.setattr(patience, "BUSY_SECONDS", 0.3)
     before = state(sim)
     with begin(journals) as journal:
         dying = DyingDisk(session, journal, vm, []) if kind == "disk-snapshot" else Dying(session, journal, vm)
@@ -68,7 +68,7 @@ def test_a_snapshot_that_is_done_in_a_moment_is_waited_for(
 def test_a_disk_that_is_still_held_is_waited_for(
     sim: Simulator, *, session: Session, journal: Journal, vm: VM, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unmaking, "PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(patience, "PAUSE_SECONDS", 0.02)
     before = state(sim)
     PoolScratch(session, journal).snapshot_disk(vm.disks[0])
     sim.faults.add(CallFails(method="VDI.destroy", code=code))
@@ -79,8 +79,8 @@ def test_a_disk_that_is_still_held_is_waited_for(
 def test_a_disk_that_is_held_for_good_stays_in_the_journal(
     sim: Simulator, session: Session, journals: Path, vm: VM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unmaking, "PAUSE_SECONDS", 0.02)
-    monkeypatch.setattr(unmaking, "IN_USE_SECONDS", 0.2)
+    monkeypatch.setattr(patience, "PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(patience, "IN_USE_SECONDS", 0.2)
     before = state(sim)
     with begin(journals) as journal:
         PoolScratch(session, journal).snapshot_disk(vm.disks[0])
@@ -102,7 +102,7 @@ def test_a_task_of_a_dead_run(
     untaken: bool,  # noqa: FBT001 - a table of cases
 ) -> None:
     """Found by its label: the pool may have made it without our learning its reference."""
-    monkeypatch.setattr(unmaking, "SETTLE_SECONDS", 0.2 if not untaken else 60.0)
+    monkeypatch.setattr(patience, "SETTLE_SECONDS", 0.2 if not untaken else 60.0)
     label = f"vmbackup-{RUN}-task"
     ours = str(session.call("task.create", label, "export"))
     others = str(session.call("task.create", f"{label}-2", "export"))

@@ -56,12 +56,15 @@ def clone(context: Context, vm: str, name: str) -> str:
 
 @TABLE.call("VM.copy", "VM ref", "string", "SR ref", result="VM ref", asynchronous=True)
 def copy(context: Context, vm: str, name: str, repository: str) -> str:
-    """Copy a VM with all that its disks hold, into a repository or where each disk is."""
+    """Copy a VM with all that its disks hold, into a repository; where there is none such, each where it is."""
     db = context.pool.db
+    there = db.has("SR", repository)
 
     def make(vdi: str) -> str:
-        return take_copy(context, vdi, db.get("VDI", vdi)["SR"] if repository == NULL else repository)
+        return take_copy(context, vdi, repository if there else db.get("VDI", vdi)["SR"])
 
+    if there and db.get("SR", repository)["content_type"] == "iso":
+        raise XapiError("OPERATION_NOT_ALLOWED", "Cannot copy a VM's disks to an ISO SR")
     with holding(context.pool, context.task, "VM", vm, "copy"):
         return _independent(context, vm, name, make)
 
