@@ -9,9 +9,10 @@ from tests.core.builders import disk, inventory, vm
 
 from vmbackup.config import Job
 from vmbackup.contracts import Method
+from vmbackup.headroom import Margin
 from vmbackup.methods.vdi_export import VdiExport, VdiExportSettings
 from vmbackup.methods.vm_export import VmExport, VmExportSettings
-from vmbackup.models import VM
+from vmbackup.models import SR, VM, Place
 from vmbackup.plan import Plan, make_plan
 from vmbackup.results import Failure
 from vmbackup.settings import Settings
@@ -234,3 +235,46 @@ def test_a_snapshot_that_would_be_refused_now_is_a_note_and_the_vm_is_tried_all_
     assert len(plan.tasks) == 1
     assert "web: no snapshot as things stand: the chain of the disk 'root'" in plan.notes[0]
     assert planned(job("web"), replace(long, power_state="Halted")).notes == (), "it needs none"
+
+
+class Copying(VmExport):
+    """Leaves a copy of each VM on another SR."""
+
+    def keeps_copy_on(self, vm: VM) -> str | None:
+        return "vault"
+
+
+def copying(free: int, *vms: VM, copied: frozenset[tuple[str, str]] = frozenset(), kind: str = "lvm") -> Plan:
+    vault = Place(
+        "OpaqueRef:vault", SR("vault", "vault", kind, free, 0, snapshots=True), library=False, hosts=frozenset({"a"})
+    )
+    there = replace(inventory(*vms), places=(vault,), copied=copied)
+    method = Copying("copying", VmExportSettings())
+    return make_plan("weekend", job("*", method="copying"), there, {"copying": method}, Margin(free=0))
+
+
+def test_the_copies_of_a_job_need_their_room_together() -> None:
+    web, mail = vm("a"), vm("b")
+    assert copying(40 << 20, web, mail).problems == ()
+    short = copying((40 << 20) - 1, web, mail)
+    assert [task.vm.name for task in short.tasks] == ["a"]
+    assert "b: the SR 'vault' has 41,943,039 bytes free, 20,971,520 of them for the copies before it" in said(
+        short.problems
+    )
+
+
+def test_a_copy_that_takes_the_place_of_another_needs_its_room_for_a_while_only() -> None:
+    web, mail = vm("a"), vm("b")
+    standing = frozenset({("weekend", web.uuid), ("weekend", mail.uuid)})
+    assert copying(20 << 20, web, mail, copied=standing).problems == ()
+    assert len(copying((20 << 20) - 1, web, mail, copied=standing).problems) == 2
+    assert len(copying(20 << 20, web, mail, copied=frozenset({("another", web.uuid)})).problems) == 1
+
+
+def test_a_thin_sr_that_may_fill_up_is_a_note() -> None:
+    plan = copying(8 << 20, vm("a"), kind="nfs")
+    assert plan.problems == ()
+    (note,) = plan.notes
+    assert note.startswith(
+        "a: once all disks are full, the SR 'vault' has 8,388,608 bytes free; the copy needs 20,971,520"
+    )

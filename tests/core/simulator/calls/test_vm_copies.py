@@ -40,6 +40,26 @@ def test_a_copy_of_a_vm_is_a_vm_of_its_own(sim: Simulator, xapi: Client, vm: str
     xapi.start(made)
 
 
+def test_a_copy_on_another_repository(sim: Simulator, xapi: Client, vm: str) -> None:
+    xapi("VM.set_ha_restart_priority", vm, "restart")
+    snap = xapi("VM.snapshot", vm, "s")
+    xapi("VM.set_is_a_template", snap, False)  # noqa: FBT003 - the call's own parameter
+    for disk in xapi.disks(snap):
+        xapi("VDI.add_to_other_config", xapi("VDI.get_by_uuid", disk["uuid"]), "mark", disk["uuid"])
+    there = xapi("SR.get_by_uuid", sim.add_sr("vault"))
+    discs = xapi("SR.get_by_uuid", sim.add_sr("discs", type="iso"))
+    assert refused(xapi, "VM.copy", snap, "b", discs)[0] == "OPERATION_NOT_ALLOWED"
+    made = xapi("VM.copy", snap, "b", there)
+    record = xapi("VM.get_record", made)
+    assert (record["is_a_snapshot"], record["is_a_template"], record["power_state"]) == (False, False, "Halted")
+    assert (record["ha_restart_priority"], record["ha_always_run"]) == ("restart", False)
+    for new, old in zip(xapi.disks(made), xapi.disks(snap), strict=True):
+        assert (new["SR"], new["is_a_snapshot"], new["other_config"]) == (there, False, {"mark": old["uuid"]})
+        assert sim.same(new["uuid"], old["uuid"])
+    where = [disk["SR"] for disk in xapi.disks(xapi("VM.copy", snap, "c", "OpaqueRef:nothing"))]
+    assert where == [disk["SR"] for disk in xapi.disks(snap)]
+
+
 def test_a_snapshot_can_be_cloned_while_it_is_exported(sim: Simulator, xapi: Client, vm: str) -> None:
     snap = xapi("VM.snapshot", vm, "s")
     with sim.editing() as pool:
