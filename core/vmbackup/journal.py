@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,7 +43,7 @@ class Intent:
 class Way:
     """How far a run has come, in words: what it is, when it began, in UTC, and the step and the VM last entered.
 
-    Each is "" where that is not known; `told` says that its death has been reported.
+    Each is "" where that is not known; `told` says that nobody need be told any more that it came to no end.
     """
 
     doing: str = ""
@@ -92,7 +93,11 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         """Let go of the file; it is removed if nothing is open, and nothing is still to be told."""
-        if not self._open and (self._alive or self.way.told or not self.way.doing):
+        if self._alive:
+            # Whoever comes here lives, and tells of itself.
+            with suppress(OSError):
+                self.tell()
+        if not self._open and (self.way.told or not self.way.doing):
             self._path.unlink(missing_ok=True)
         self._file.close()
 
@@ -125,8 +130,9 @@ class Journal:
         self.way = replace(self.way, step=step, vm=vm)
 
     def tell(self) -> None:
-        """Write down that the death of its writer has been reported."""
-        self._write({"told": True})
+        """Write down that nobody need be told any more that its writer came to no end."""
+        if self._open:
+            self._write({"told": True})
         self.way = replace(self.way, told=True)
 
     def _write(self, line: Mapping[str, object]) -> None:

@@ -269,6 +269,14 @@ def test_a_death_is_told_once_though_something_stays_open(tmp_path: Path) -> Non
     assert journal.open
 
 
+def test_a_run_that_came_to_its_end_is_not_dead_though_something_stayed_open(tmp_path: Path) -> None:
+    with Journal.begin(tmp_path, "0001", "pool-1", "the run of weekend") as journal:
+        journal.intend("folder", folder="x/y")
+    (found,) = dead_journals(tmp_path)
+    assert found.way.told
+    assert found.open
+
+
 def test_the_journal_of_a_run_that_came_to_its_end_goes(tmp_path: Path) -> None:
     with Journal.begin(tmp_path, "0001", "pool-1", "the run of weekend") as journal:
         journal.enter("export", "web")
