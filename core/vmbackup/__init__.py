@@ -75,7 +75,7 @@ from vmbackup.results import (
 from vmbackup.settings import NoSettings, Secret, Settings
 from vmbackup.summary import headline, report_text
 from vmbackup.version import __version__
-from vmbackup.wording import human_seconds, human_size, plain
+from vmbackup.wording import human_age, human_seconds, human_size, plain
 
 __all__ = [
     "SR",
@@ -151,6 +151,7 @@ __all__ = [
     "exit_code",
     "headline",
     "hookimpl",
+    "human_age",
     "human_seconds",
     "human_size",
     "is_ours",

@@ -1,6 +1,7 @@
 """Words for people: what a name may look like in a line of ours, and how sizes and durations are written."""
 
 import unicodedata
+from datetime import datetime
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 
@@ -30,3 +31,12 @@ def human_seconds(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes % 60:02} min"
     return f"{minutes} min {whole % 60:02} s" if minutes else f"{whole} s"
+
+
+def human_age(then: datetime, now: datetime) -> str:
+    """Return for people how old something of that moment is: `40 min`, `5 h`, `12 days`."""
+    minutes = max(0, round((now - then).total_seconds()) // 60)
+    hours = minutes // 60
+    if hours >= 48:  # noqa: PLR2004 - two days
+        return f"{hours // 24} days"
+    return f"{hours} h" if hours else f"{minutes} min"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from vmbackup import Backup, Failure, Manifest, Outcome, Pool, Removal, Report, Run, VMResult
 from vmbackup.manifest import Image, ImageDisk, PoolFact, StoredFile, VMFact
-from vmbackup.results import Covered
+from vmbackup.results import Covered, Kept, Space
 
 STARTED = datetime(2026, 3, 14, 22, 0, 0, tzinfo=UTC)
 RUN_ID = "3f9ac0de12345678"
@@ -32,7 +32,17 @@ def a_run() -> Report:
             Removal("nas", folder("PROD-web", 1, "20260214T220000Z-77aa"), "keep.last = 4"),
             Removal("nas", folder("PROD-db", 2, "20260214T223000Z-77aa"), "keep.last = 4", FULL),
         ),
-        inventory=(Covered("PROD-web", uuid(1), taken=True), Covered("printer", uuid(9), taken=False)),
+        inventory=(
+            Covered("PROD-web", uuid(1), taken=True, chain=2),
+            Covered("printer", uuid(9), taken=False),
+            Covered("scratch", uuid(8), taken=False, excluded=True),
+        ),
+        kept=(
+            Kept("nas", "PROD-web", uuid(1), 4, STARTED + timedelta(minutes=30), STARTED - timedelta(days=9)),
+            Kept("nas", "PROD-db", uuid(2), 3, STARTED - timedelta(days=7)),
+            Kept("nas", "DEV-RH9-büro", uuid(3), 1, STARTED + timedelta(minutes=90)),
+        ),
+        spaces=(Space("nas", 3 << 40, 5 << 39),),
         versions={"vmbackup": "0.1.0", "python": "3.11.7"},
     )
 

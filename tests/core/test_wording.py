@@ -1,8 +1,11 @@
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.core.builders import START
 
-from vmbackup.wording import human_seconds, human_size, plain
+from vmbackup.wording import human_age, human_seconds, human_size, plain
 
 
 @given(name=st.text(max_size=300))
@@ -26,3 +29,11 @@ def test_sizes_for_people(size: int, shown: str) -> None:
 )
 def test_durations_for_people(seconds: float, shown: str) -> None:
     assert human_seconds(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("hours", "shown"),
+    [(-3, "0 min"), (0.5, "30 min"), (1, "1 h"), (47.9, "47 h"), (48, "2 days"), (24 * 400, "400 days")],
+)
+def test_ages_for_people(hours: float, shown: str) -> None:
+    assert human_age(START - timedelta(hours=hours), START) == shown
