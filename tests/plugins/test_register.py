@@ -16,6 +16,9 @@ BUNDLED = [
     ("mirror", "sftp"),
     ("notifier", "email"),
     ("reporter", "json"),
+    ("reporter", "prometheus"),
+    ("reporter", "status-log"),
+    ("reporter", "text"),
 ]
 
 

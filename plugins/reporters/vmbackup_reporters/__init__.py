@@ -4,9 +4,12 @@ from collections.abc import Iterable
 
 from vmbackup import Plugin, Settings, hookimpl
 from vmbackup_reporters.json_report import JsonReport
+from vmbackup_reporters.prometheus import Prometheus
+from vmbackup_reporters.status_log import StatusLog
+from vmbackup_reporters.text import Text
 
 
 @hookimpl
 def vmbackup_register() -> Iterable[type[Plugin[Settings]]]:
-    """Bring `json`."""
-    return (JsonReport,)
+    """Bring `json`, `prometheus`, `status-log` and `text`."""
+    return (JsonReport, Prometheus, StatusLog, Text)

@@ -4,11 +4,15 @@ import stat
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import pytest
+from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import TypeAdapter, ValidationError
 
 from vmbackup import NotifyError, Report
-from vmbackup_reporters.json_report import JsonReport, JsonReportSettings, file_name
+from vmbackup.conformance import reports
+from vmbackup_reporters.json_report import JsonReport, JsonReportSettings, schema
+from vmbackup_reporters.place import file_name
 
 NAME = "weekend-20260314T220000Z-3f9ac0de12345678.json"
 
@@ -22,7 +26,7 @@ def test_the_file_is_the_report(reporter: JsonReport, report: Report, tmp_path: 
     reporter.write(report)
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
     content = json.loads((tmp_path / NAME).read_bytes())
-    assert content.pop("schema") == "vmbackup-report/1"
+    assert content["vmbackup_report"] == 1
     assert TypeAdapter(Report).validate_python(content, strict=False) == report
     assert content["run"]["started"] == "2026-03-14T22:00:00Z"
     assert content["results"][1]["outcomes"][0]["failure"]["code"] == "TargetError"
@@ -47,7 +51,7 @@ def test_the_same_run_may_be_written_again(reporter: JsonReport, report: Report,
 @pytest.mark.parametrize("job", ["../../etc/cron.d/x", "a/b", "a\nb", "a b"])
 def test_no_name_leads_out_of_the_folder(job: str, reporter: JsonReport, report: Report, tmp_path: Path) -> None:
     hostile = replace(report, run=replace(report.run, job=job))
-    assert "/" not in file_name(hostile)
+    assert "/" not in file_name(hostile, ".json")
     reporter.write(hostile)
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -77,3 +81,38 @@ def test_what_cannot_get_its_name_leaves_nothing(reporter: JsonReport, report: R
 def test_relative_paths_are_refused() -> None:
     with pytest.raises(ValidationError):
         JsonReportSettings.model_validate({"path": "reports"})
+
+
+PUBLISHED = Path(__file__).parents[3] / "docs" / "report.schema.json"
+
+
+def test_the_published_schema_is_that_of_the_reports() -> None:
+    command = "python -c 'from vmbackup_reporters.json_report import schema; print(schema(), end=\"\")'"
+    assert PUBLISHED.read_text() == schema(), f"it is written anew by: {command} > {PUBLISHED}"
+
+
+def test_every_report_is_as_the_published_schema_says(report: Report, tmp_path: Path) -> None:
+    described = json.loads(PUBLISHED.read_text())
+    Draft202012Validator.check_schema(described)
+    validator = Draft202012Validator(described, format_checker=FormatChecker())
+    for number, told in enumerate((report, *reports().values())):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        JsonReport("archive", JsonReportSettings(path=folder)).write(told)
+        (path,) = folder.iterdir()
+        validator.validate(json.loads(path.read_bytes()))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"vmbackup_report": 2},
+        {"finished": 5},
+        {"results": [{"vm": "web"}]},
+        {"spaces": [{"target": "nas", "before": -1}]},
+    ],
+)
+def test_the_published_schema_refuses_what_is_no_report(report: Report, change: dict[str, object]) -> None:
+    content = TypeAdapter(Report).dump_python(report, mode="json")
+    with pytest.raises(jsonschema.ValidationError):
+        Draft202012Validator(json.loads(PUBLISHED.read_text())).validate({**content, **change})
