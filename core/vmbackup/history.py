@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Iterator
+from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -36,27 +37,61 @@ def past_runs(
     ten. Raises TargetError where the target cannot say what records there are.
     """
     wanted = None if jobs is None else {slug(job) for job in jobs}
-    folders = [entry.key for entry in repository.target.entries(RUNS) if entry.size is None]
-    keys = [
-        entry.key
-        for folder in folders
-        if wanted is None or folder.rpartition("/")[2] in wanted
-        for entry in repository.target.entries(folder)
-        if entry.size is not None and _NAME.fullmatch(entry.key.rpartition("/")[2])
-    ]
+    keys = [key for name, keys in _records(repository) if wanted is None or name in wanted for key in keys]
     told = 0
     for key in sorted(keys, key=lambda key: (key.rpartition("/")[2], key), reverse=True):
         if limit is not None and told >= limit:
             return
-        try:
-            report = _read(repository, key)
-        except TargetError as error:
-            tell(Failure.of(STEP, error))
-            continue
+        report = _believed(repository, key, tell)
         # Two jobs can share a folder: names of jobs become plainer as parts of keys.
-        if jobs is None or report.run.job in jobs:
+        if report and (jobs is None or report.run.job in jobs):
             told += 1
             yield report
+
+
+def last_runs(
+    repository: Repository, until: datetime, *, tell: Callable[[Failure], object] = _ignore
+) -> Iterator[Report]:
+    """Yield the last report of each job, and the last that has an inventory where that is another one.
+
+    What is passed over, and what is raised, is as with `past_runs`; so is what is dated later than `until`, in UTC, for
+    it would be the last for ever. Jobs whose names are the same as parts of keys, as `a.b` and `a-b`, count as one:
+    whether there is another would only show at the end of the history.
+    """
+    future = f"{until:%Y%m%dT%H%M%SZ}."
+    for _, keys in _records(repository):
+        seen: dict[str, bool] = {}
+        for key in sorted(keys, reverse=True):
+            if key.rpartition("/")[2] > future:
+                where = f"{repository.target.label}:{key}"
+                tell(Failure(STEP, "Future", f"{where}: dated in the future, and left out"))
+                continue
+            report = _believed(repository, key, tell)
+            if report is None:
+                continue
+            job, known = report.run.job, bool(report.inventory)
+            if job not in seen or (known and not seen[job]):
+                yield report
+            seen[job] = known or seen.get(job, False)
+            if all(seen.values()):
+                break
+
+
+def _records(repository: Repository) -> Iterator[tuple[str, list[str]]]:
+    """Yield the folder of each job by its name, with the keys of the records in it, in no order."""
+    for folder in repository.target.entries(RUNS):
+        if folder.size is None:
+            entries = repository.target.entries(folder.key)
+            files = [entry.key for entry in entries if entry.size is not None]
+            yield folder.key.rpartition("/")[2], [key for key in files if _NAME.fullmatch(key.rpartition("/")[2])]
+
+
+def _believed(repository: Repository, key: str, tell: Callable[[Failure], object]) -> Report | None:
+    try:
+        return _read(repository, key)
+    except TargetError as error:
+        tell(Failure.of(STEP, error))
+        return None
 
 
 def _read(repository: Repository, key: str) -> Report:

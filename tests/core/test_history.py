@@ -8,11 +8,11 @@ import pytest
 from tests.core.builders import RUN, START, report, result
 from tests.core.stores import opened
 
-from vmbackup.history import RECORD_LIMIT, past_runs
+from vmbackup.history import RECORD_LIMIT, last_runs, past_runs
 from vmbackup.lane import Lane
 from vmbackup.records import REPORT, store_record
 from vmbackup.repository import Repository
-from vmbackup.results import Failure, Report
+from vmbackup.results import Covered, Failure, Report
 from vmbackup.state import State
 
 NEWEST = "runs/weekend/20260103T020000Z-0123.json"
@@ -147,3 +147,45 @@ def test_a_record_that_cannot_be_read_says_so(root: Path, tmp_path: Path, reposi
     (root / NEWEST).unlink()
     assert list(runs) == []
     assert [(failure.step, failure.code) for failure in told] == [("history", "KeyMissing")]
+
+
+def last(repository: Repository, hours: int = 99) -> tuple[list[Report], list[Failure]]:
+    told: list[Failure] = []
+    return list(last_runs(repository, START + timedelta(hours=hours), tell=told.append)), told
+
+
+def with_inventory(told: Report) -> Report:
+    return replace(told, inventory=(Covered("web", "1", taken=True),))
+
+
+def test_the_last_run_of_each_job_and_the_last_that_knew_the_inventory(
+    root: Path, tmp_path: Path, repository: Repository
+) -> None:
+    known, knew = with_inventory(run(4, "daily")), with_inventory(run(3))
+    stored(root, tmp_path, run(1), with_inventory(run(2)), knew, run(5), run(6), with_inventory(run(1, "daily")), known)
+    (root / "runs/weekend/20260103T030000Z-0000.json").write_bytes(b"not reached")
+    reports, told = last(repository)
+    assert sorted(reports, key=lambda one: one.run.started) == [knew, known, run(6)]
+    assert told == []
+
+
+def test_of_two_jobs_that_share_a_folder_the_newer_stands_for_both(
+    root: Path, tmp_path: Path, repository: Repository
+) -> None:
+    newer = with_inventory(run(2, "a b"))
+    stored(root, tmp_path, with_inventory(run(1, "a.b")), newer)
+    assert last(repository) == ([newer], [])
+
+
+def test_what_is_no_record_or_of_the_future_is_no_last_run(root: Path, tmp_path: Path, repository: Repository) -> None:
+    known = with_inventory(run(1))
+    stored(root, tmp_path, known, with_inventory(run(9)))
+    (root / "runs/weekend/20260103T040000Z-0000.json").write_bytes(b"garbage")
+    reports, told = last(repository, hours=8)
+    assert reports == [known]
+    assert [failure.code for failure in told] == ["Future", "Unbelievable"]
+    assert last(repository, hours=9)[0] == [with_inventory(run(9))]
+
+
+def test_no_records_are_no_last_runs(repository: Repository) -> None:
+    assert last(repository) == ([], [])

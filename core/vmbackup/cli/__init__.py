@@ -20,6 +20,7 @@ from vmbackup.cli import (
     restore,
     run,
     simulate,
+    status,
     target,
     trust,
     verify,
@@ -49,6 +50,7 @@ app.command("run")(run.run)
 app.command("preview")(preview.preview)
 app.command("list")(listing.list_backups)
 app.command("show")(listing.show)
+app.command("status")(status.status)
 app.command("verify")(verify.verify_backups)
 app.command("check")(check.check)
 app.command("compress")(compress.compress_backups)
