@@ -76,6 +76,11 @@ class LastRun:
     untold: tuple[Failure, ...] = ()
 
 
+def words_of(untold: Failure) -> str:
+    """Say who could not tell, and why; most messages begin with who it is."""
+    return untold.message if untold.message.startswith(untold.step) else f"{untold.step}: {untold.message}"
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """How all VMs stand, and how well that is known. `inventory` is when the pool was last looked at, in UTC."""

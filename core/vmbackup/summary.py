@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from vmbackup.columns import aligned
 from vmbackup.results import Failure, Kept, Outcome, Report, VMResult, exit_code
-from vmbackup.wording import human_age, human_seconds, human_size, plain
+from vmbackup.wording import counted, human_age, human_seconds, human_size, plain
 
 NAME_LENGTH = 120
 # Figures and their gaps take the rest of 80 places.
@@ -22,7 +22,7 @@ def headline(report: Report) -> str:
     run = report.run
     parts = [f"{report.succeeded} good", f"{report.failed} failed"]
     if report.all_warnings:
-        parts.append(f"{len(report.all_warnings)} warnings" if len(report.all_warnings) > 1 else "1 warning")
+        parts.append(counted(len(report.all_warnings), "warning"))
     if report.interrupted is not None:
         parts.append("interrupted")
     return f"{plain(run.job, NAME_LENGTH)} on {plain(run.pool.name, NAME_LENGTH) or 'unnamed pool'}: {', '.join(parts)}"

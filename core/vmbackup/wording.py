@@ -40,3 +40,8 @@ def human_age(then: datetime, now: datetime) -> str:
     if hours >= 48:  # noqa: PLR2004 - two days
         return f"{hours // 24} days"
     return f"{hours} h" if hours else f"{minutes} min"
+
+
+def counted(number: int, thing: str) -> str:
+    """Return so many of a thing: `1 warning`, `2 warnings`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

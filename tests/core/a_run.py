@@ -29,7 +29,7 @@ def a_run() -> Report:
         failures=(Failure("select", "PlanError", "no VM is called 'PROD-old'", "Did you mean 'PROD-web'?"),),
         warnings=(Failure("reconcile", "VDI_IN_USE", "a snapshot of an older run is still in use"),),
         removals=(
-            Removal("nas", folder("PROD-web", 1, "20260214T220000Z-77aa"), "keep.last = 4"),
+            Removal("nas", folder("PROD-web", 1, "20260214T220000Z-77aa"), "number 5, and the last 4 are kept"),
             Removal("nas", folder("PROD-db", 2, "20260214T223000Z-77aa"), "keep.last = 4", FULL),
         ),
         inventory=(

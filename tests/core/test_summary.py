@@ -40,7 +40,7 @@ Left out on purpose
 
 Removed by retention
   nas:campus-pool--0d6bb5a4/PROD-web--00000001/20260214T220000Z-77aa
-      keep.last = 4
+      number 5, and the last 4 are kept
 
 Free space
   nas: 3.0 TiB before, 2.5 TiB after

@@ -122,10 +122,10 @@ def test_who_could_not_be_told_is_shown(world: World, tmp_path: Path) -> None:
     assert exit_code(world.run()) == 0
     done = world.cli("status")
     assert done.returncode == 0
-    assert "warning test: reporter archive: reporter archive: the report could not be written" in done.stdout
+    assert "warning test: reporter archive: the report could not be written" in done.stdout
     done = world.cli("status", "--nagios")
     assert done.returncode == 1
-    assert "1 warnings" in done.stdout.partition("\n")[0]
+    assert ", 1 warning, " in done.stdout.partition("\n")[0]
 
 
 def test_a_plugin_of_nagios_never_answers_with_a_code_of_ours(world: World) -> None:

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from vmbackup.protection import ALARMS, Level, Standing, Status
-from vmbackup.wording import human_age, plain
+from vmbackup.protection import ALARMS, Level, Standing, Status, words_of
+from vmbackup.wording import counted, human_age, plain
 
 # A line that is read on a pager.
 NAMED = 5
@@ -25,7 +25,7 @@ def nagios_lines(status: Status, max_age: timedelta, now: datetime) -> Iterator[
     for run in status.runs:
         if run.code:
             yield _safe(f"the last run of {run.job}, {human_age(run.started, now)} ago, ended with {run.code}")
-        yield from (_safe(f"{run.job}: {untold.step}: {untold.message}") for untold in run.untold)
+        yield from (_safe(f"{run.job}: {words_of(untold)}") for untold in run.untold)
     yield from map(_safe, status.remarks)
 
 
@@ -47,7 +47,7 @@ def _headline(status: Status, now: datetime) -> str:
     seen = f", pool seen {human_age(status.inventory, now)} ago" if status.inventory else ""
     warned = sum(len(one.notes) for one in status.standings) + len(status.remarks)
     warned += sum(len(run.untold) + bool(run.code) for run in status.runs)
-    return first + (f", {warned} warnings" if warned else "") + seen
+    return first + (f", {counted(warned, 'warning')}" if warned else "") + seen
 
 
 def _meant(status: Status) -> int:

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from rich.console import Console
 
 from vmbackup.cli.output import moment, name, table
-from vmbackup.protection import Standing, Status
-from vmbackup.wording import human_age
+from vmbackup.protection import Standing, Status, words_of
+from vmbackup.wording import counted, human_age
 
 COLOURS = {"protected": "green", "too old": "red", "damaged": "red", "unprotected": "red", "excluded": "dim"}
 
@@ -28,7 +28,7 @@ def show(found: Status, now: datetime, out: Console) -> None:
         out.print(f"Left out on purpose: {', '.join(left)}", soft_wrap=True)
     for run in found.runs:
         word = "[green]good[/]" if run.code == 0 else f"[red]ended with {run.code}, {run.failed} failed[/]"
-        warned = f", {run.warnings} warnings" if run.warnings else ""
+        warned = f", {counted(run.warnings, 'warning')}" if run.warnings else ""
         out.print(f"Last run of {name(run.job)}: {human_age(run.started, now)} ago, {word}{warned}", soft_wrap=True)
     if found.inventory:
         seen = f"{human_age(found.inventory, now)} ago ({moment(found.inventory)})"
@@ -69,7 +69,7 @@ def _remarks(found: Status) -> Iterator[str]:
         yield from (f"[yellow]warning[/] {name(one.vm)}: {name(note)}" for note in one.notes)
     for run in found.runs:
         for untold in run.untold:
-            yield f"[yellow]warning[/] {name(run.job)}: {name(untold.step)}: {name(untold.message)}"
+            yield f"[yellow]warning[/] {name(run.job)}: {name(words_of(untold))}"
     yield from (f"[yellow]warning[/] {name(remark)}" for remark in found.remarks)
 
 
