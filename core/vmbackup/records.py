@@ -1,5 +1,6 @@
 """The record of every run, kept on the target; while the target is away it waits in the state folder."""
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,12 @@ def record_name(report: Report) -> str:
     return f"{report.run.started:%Y%m%dT%H%M%SZ}-{report.run.id[:4]}.json"
 
 
+def record_of(report: Report) -> bytes:
+    """Return a report as its record: JSON in UTF-8. What no UTF-8 can hold, such as part of a path, becomes `?`."""
+    content = json.dumps(REPORT.dump_python(report, mode="json"), indent=1, ensure_ascii=False)
+    return content.encode(errors="replace")
+
+
 def store_record(lane: Lane, state: State, report: Report) -> Iterator[Failure]:
     """Store the record of this run and those that still wait for this target; yield what kept it from that."""
     identity = lane.repository.identity
@@ -28,7 +35,7 @@ def store_record(lane: Lane, state: State, report: Report) -> Iterator[Failure]:
     name = f"{slug(report.run.job)}--{record_name(report)}"
     try:
         waiting.mkdir(mode=0o700, exist_ok=True)
-        write_flushed(waiting / name, REPORT.dump_json(report, indent=1))
+        write_flushed(waiting / name, record_of(report))
         lane.do(lambda repository: _hand_all_over(repository, (waiting, nameless)))
     except OSError as error:
         yield Failure("record", type(error).__name__, f"{waiting}: {error.strerror}")

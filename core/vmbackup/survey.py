@@ -29,7 +29,7 @@ def survey(site: Site, labels: Iterable[str], now: datetime) -> Seen:
     reports: dict[str, Report] = {}
     rehearsals: list[Rehearsed] = []
     unread: list[str] = []
-    for label in labels:
+    for label in dict.fromkeys(labels):
         lane = Lane(site.repository(label), STALL)
         try:
             found = lane.do(partial(_look, now=now))

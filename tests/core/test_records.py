@@ -5,9 +5,10 @@ import pytest
 from tests.core.builders import FAILURE, RUN, report, result
 from tests.core.stores import ID, opened, tree
 
+from vmbackup.conformance import reports
 from vmbackup.lane import Lane
 from vmbackup.manifest import Identity
-from vmbackup.records import REPORT, store_record
+from vmbackup.records import REPORT, record_of, store_record
 from vmbackup.repository import Repository
 from vmbackup.results import Covered, Failure, Removal, Report
 from vmbackup.state import State
@@ -115,3 +116,13 @@ def test_the_target_is_left_again(root: Path, state: State) -> None:
     assert list(store_record(Lane(repository), state, TOLD)) == []
     assert isinstance(target, Local)
     assert target._root is None
+
+
+@pytest.mark.parametrize("shape", reports())
+def test_a_run_of_any_shape_has_a_record_that_can_be_read(shape: str) -> None:
+    told = reports()[shape]
+    if "UTF-8" in shape:
+        (warning,) = REPORT.validate_json(record_of(told)).warnings
+        assert warning.message == "/mnt/?: full"
+    else:
+        assert REPORT.validate_json(record_of(told)) == told

@@ -24,8 +24,10 @@ class JsonReport(Reporter[JsonReportSettings]):
 
     def write(self, report: Report) -> None:
         """Write `JOB-TIME-RUN.json`, seen only when it is whole. Raises NotifyError if it cannot be written."""
-        content = json.dumps(REPORT.dump_python(report, mode="json"), indent=1).encode() + b"\n"
-        publish(self.label, self.settings.path / file_name(report, ".json"), content, OWNER_ALONE)
+        content = json.dumps(REPORT.dump_python(report, mode="json"), indent=1, ensure_ascii=False) + "\n"
+        # What no UTF-8 can hold, such as part of a path, no reader of JSON need take.
+        data = content.encode(errors="replace")
+        publish(self.label, self.settings.path / file_name(report, ".json"), data, OWNER_ALONE)
 
 
 def schema() -> str:

@@ -62,6 +62,12 @@ def test_hostile_names_are_data(reporter: JsonReport, report: Report, tmp_path: 
     assert json.loads((tmp_path / NAME).read_bytes())["results"][0]["vm"] == hostile.vm
 
 
+def test_what_is_no_utf_8_can_be_read_all_the_same(reporter: JsonReport, report: Report, tmp_path: Path) -> None:
+    warning = replace(report.warnings[0], message="/mnt/\udcff: büro")
+    reporter.write(replace(report, warnings=(warning,)))
+    assert '"/mnt/?: büro"' in (tmp_path / NAME).read_text(encoding="utf-8")
+
+
 def test_a_folder_that_is_not_there_is_an_error_and_not_made(report: Report, tmp_path: Path) -> None:
     reporter = JsonReport("status", JsonReportSettings(path=tmp_path / "absent"))
     with pytest.raises(NotifyError, match=r"reporter status: .*No such file") as raised:
