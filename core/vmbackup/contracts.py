@@ -178,7 +178,7 @@ class Scratch(Protocol):
 
         Returns the copy with its disks, each at the position of the one that it was made from, when the pool has copied
         the last of them, which may take hours. It is unmade like everything else unless `Export.stays` says otherwise.
-        Raises PlanError where that SR cannot take it, BackupError where it lacks the room.
+        Raises PlanError where that SR cannot take it, BackupError where it lacks the room, or for anything else's copy.
         """
 
 

@@ -1,16 +1,19 @@
 """Copies of VMs that stay in the pool: proven, one of each VM, and somebody's own once they are touched."""
 
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 from tests.integration.copies import EXAMPLE, Copies
 from tests.integration.test_hooks import hook
 from tests.integration.test_strangers import import_by_foreign_means
-from tests.integration.world import MIB, World, distribution, stranger
+from tests.integration.world import MIB, World, command, distribution, stranger
 
 from vmbackup.results import Report, exit_code
 from vmbackup.simulator import CallFails, CallHook, Cut, DiskSpec, ErrorInBody, Simulator, TaskFails
-from vmbackup.simulator.faults import ReplyLost, Rule
+from vmbackup.simulator.faults import CallStalls, ReplyLost, Rule
 from vmbackup.xapi.marks import OWNER, STANDS
 
 # Neither paused nor by force.
@@ -131,13 +134,49 @@ def test_where_the_backup_fails_the_older_copy_stays(copies: Copies, what: str) 
     assert copies.world.journals() == []
 
 
-def test_a_copy_without_a_backup_on_any_target_is_none(copies: Copies) -> None:
-    copies.world.pool.faults.add(CallHook(method="VM.copy", run=lambda: copies.world.target.chmod(0o500)))
+def test_copying_that_stands_still_is_given_up(copies: Copies) -> None:
     before = copies.world.records()
-    (copies.world.target / "vmbackup-target.json").rename(copies.world.folder / "away")
+    assert good(copies.world.run())
+    stood = copies.standing()
+    copies.configure(more='stall = "2s"')
+    copies.world.pool.faults.add(CallStalls(method="VM.copy"))
     report = copies.world.run()
-    copies.world.target.chmod(0o700)
-    assert exit_code(report) != 0
+    failure = report.results[0].outcomes[0].failure
+    assert failure is not None
+    assert (failure.step, failure.code) == ("copy", "Stalled")
+    assert report.all_warnings == ()
+    assert copies.standing().keys() == stood.keys()
+    assert copies.beside() == before
+
+
+def test_a_run_that_is_told_to_end_cancels_the_copying(copies: Copies) -> None:
+    before = copies.world.records()
+    pool = copies.world.pool
+    pool.faults.add(CallStalls(method="VM.copy"))
+    env = copies.world.environ({"PYTHONPATH": str(copies.world.folder / "plugins")})
+    process = subprocess.Popen(command("run", "test"), env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    while "VM.copy" not in [asked.what for asked in pool.log.asked]:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.terminate()
+    said, _ = process.communicate(timeout=100)
+    assert process.returncode == 128 + signal.SIGTERM, said
+    assert copies.world.records() == before
+    assert copies.world.journals() == []
+
+
+def test_a_copy_whose_backup_no_target_could_publish_goes(copies: Copies) -> None:
+    def take_the_place() -> None:
+        (begun,) = copies.world.target.rglob("begun.json")
+        begun.with_name("manifest.json").mkdir()
+
+    copies.world.pool.faults.add(CallHook(method="VM.copy", run=take_the_place))
+    before = copies.world.records()
+    report = copies.world.run()
+    failure = report.results[0].outcomes[0].failure
+    assert failure is not None
+    assert failure.step == "store"
+    assert report.results[0].read > 0, "all but the manifest was there"
     assert copies.standing() == {}
     assert copies.world.records() == before
 

@@ -113,6 +113,9 @@ class PoolScratch:
         unique name if its task is lost. The marks of the snapshot's disks are copied with them (xapi: xapi_vdi.ml), and
         say that they are ours before they have their own.
         """
+        made = (intent.text("uuid") for intent in self._journal.open if intent.kind == "vm-snapshot")
+        if snapshot.uuid not in made:
+            raise BackupError(f"{snapshot.name!r} is no snapshot that this backup has made, and is not copied")
         self._copying()
         session, run_id = self._session, self._journal.run_id
         place = self._room_for(snapshot.disks, sr)

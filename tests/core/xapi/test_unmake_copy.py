@@ -285,6 +285,8 @@ def test_what_the_pool_refuses(session: Session, sim: Simulator, journal: Journa
     scratch = PoolScratch(session, journal)
     snapshot = scratch.snapshot_vm(vm)
     before = state(sim)
+    with pytest.raises(BackupError, match="no snapshot that this backup has made"):
+        scratch.copy_vm(vm, vault, "a copy")
     with pytest.raises(PlanError, match="no SR 'nowhere'"):
         scratch.copy_vm(snapshot, "nowhere", "a copy")
     sim.faults.add(CallFails(method="VM.copy", code="SR_FULL", params=("1", "0")))
