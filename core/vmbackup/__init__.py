@@ -16,6 +16,7 @@ from vmbackup.contracts import (
     Notifier,
     Original,
     OriginalFile,
+    Past,
     Plugin,
     Reporter,
     Scratch,
@@ -58,6 +59,7 @@ from vmbackup.manifest import (
 )
 from vmbackup.markers import hookimpl
 from vmbackup.models import SR, VIF, VM, Disk, Pool
+from vmbackup.pages import report_mail, report_page
 from vmbackup.results import (
     Backup,
     Covered,
@@ -115,6 +117,7 @@ __all__ = [
     "OriginalFile",
     "Outcome",
     "PackedCheck",
+    "Past",
     "PlanError",
     "Plugin",
     "Pool",
@@ -156,5 +159,7 @@ __all__ = [
     "human_size",
     "is_ours",
     "plain",
+    "report_mail",
+    "report_page",
     "report_text",
 ]

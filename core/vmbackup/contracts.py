@@ -6,7 +6,7 @@ the report under its label; retry, throttling and dry run are the core's busines
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -311,10 +311,21 @@ class Mirror(Plugin[S_co]):
         """Remove a backup, its manifests first; nothing there is no error, and what is not a backup's file stays."""
 
 
+# Gives the earlier runs of the job whose run is reported, newest first, 30 at most.
+Past: TypeAlias = Callable[[], Sequence[Report]]
+
+
 class Reporter(Plugin[S_co]):
     """Writes a report somewhere."""
 
     kind = "reporter"
+
+    def meet(self, past: Past) -> None:
+        """Be given, before a report is written, the way to the job's earlier runs.
+
+        `past` reads them from a target of the job, when it is called and not before; it raises TargetError or
+        TargetNotProven where none can be read in time.
+        """
 
     @abstractmethod
     def write(self, report: Report) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from vmbackup.containment import Contained
-from vmbackup.contracts import Notifier, Reporter
+from vmbackup.contracts import Notifier, Past, Reporter
 from vmbackup.errors import Interrupted
 from vmbackup.hooks import Hooks
 from vmbackup.models import VM
@@ -68,13 +68,19 @@ class Listeners:
         self._tell("vmbackup_vm_finished", run=run, result=result)
         self.hooks.vm_finished(run, result)
 
-    def run_finished(self, report: Report) -> Report:
-        """Tell that the run is over, reporters before notifiers; return the report with what went wrong in telling."""
+    def run_finished(self, report: Report, past: Past = tuple) -> Report:
+        """Tell that the run is over, reporters before notifiers; return the report with what went wrong in telling.
+
+        `past` gives reporters the earlier runs of the job.
+        """
         report = replace(report, warnings=report.warnings + self._taken())
         self._tell("vmbackup_run_finished", report=report)
         self.hooks.run_finished(report)
         report = replace(report, warnings=report.warnings + self._taken())
         for reporter in self._reporters:
+            self._guard(
+                f"reporter {reporter.label}", f"meeting of reporter {reporter.label}", partial(reporter.meet, past)
+            )
             self._guard(name := f"reporter {reporter.label}", name, partial(reporter.write, report))
         for notifier in self._notifiers:
             self._guard(name := f"notifier {notifier.label}", name, partial(notifier.notify, report))

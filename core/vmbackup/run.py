@@ -11,6 +11,7 @@ from itertools import islice
 
 from vmbackup.bench import Bench
 from vmbackup.cleanup import clean_up, deaths, reconcile, tidy
+from vmbackup.earlier import earlier
 from vmbackup.engine import VMBackup
 from vmbackup.errors import Interrupted, TargetStalled, VmbackupError
 from vmbackup.hooks import Hooks
@@ -102,7 +103,7 @@ def run_job(site: Site, name: str, watcher: Watcher) -> Report:
             progress.failures.append(Failure.of(PREPARE, error))
         report = progress.report()
         try:
-            report = listeners.run_finished(report)
+            report = listeners.run_finished(report, earlier(name, progress.lanes, site.config.plugins.timeout / 2))
         except Interrupted as stop:
             report = replace(report, interrupted=stop.signal_number)
         records = [failure for lane in progress.lanes for failure in store_record(lane, state, report)]

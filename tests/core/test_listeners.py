@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.core.builders import FAILURE, RUN, backup, report, result, vm
 
-from vmbackup.contracts import Notifier, Reporter
+from vmbackup.contracts import Notifier, Past, Reporter
 from vmbackup.errors import BackupError, Interrupted
 from vmbackup.hooks import Hooks
 from vmbackup.listeners import Listeners
@@ -116,6 +116,39 @@ def test_everyone_hears_each_moment_with_what_it_asks_for(bring: Bring) -> None:
         ("run_finished",),
     ]
     assert after == report(result())
+
+
+class Curious(Write):
+    """Asks for the earlier runs."""
+
+    def meet(self, past: Past) -> None:
+        self.order.told.append(f"{self.label} meets")
+        self.past = past
+
+    def write(self, report: Report) -> None:
+        super().write(report)
+        self.order.reports += self.past()
+
+
+def test_a_reporter_is_given_the_way_to_earlier_runs_before_it_writes() -> None:
+    order = Order()
+    earlier = report(result("old"))
+    after = told_by([Curious("html", order)]).run_finished(report(), lambda: [earlier])
+    assert order.told == ["html meets", "html"]
+    assert order.reports == [after, earlier]
+
+
+def test_what_goes_wrong_in_meeting_is_told_and_the_report_is_written_all_the_same() -> None:
+    class Shy(Write):
+        """Cannot meet."""
+
+        def meet(self, past: Past) -> None:
+            raise ValueError("not today")
+
+    order = Order()
+    after = told_by([Shy("html", order)]).run_finished(report())
+    assert order.told == ["html"]
+    assert [warning.step for warning in after.warnings] == ["meeting of reporter html"]
 
 
 MOMENTS = ["run_started", "vm_started", "backup_stored", "vm_finished", "run_finished"]

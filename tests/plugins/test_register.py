@@ -15,6 +15,7 @@ BUNDLED = [
     ("mirror", "rsync"),
     ("mirror", "sftp"),
     ("notifier", "email"),
+    ("reporter", "html"),
     ("reporter", "json"),
     ("reporter", "prometheus"),
     ("reporter", "status-log"),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from vmbackup import Plugin, Settings, hookimpl
+from vmbackup_reporters.html_report import HtmlReport
 from vmbackup_reporters.json_report import JsonReport
 from vmbackup_reporters.prometheus import Prometheus
 from vmbackup_reporters.status_log import StatusLog
@@ -11,5 +12,5 @@ from vmbackup_reporters.text import Text
 
 @hookimpl
 def vmbackup_register() -> Iterable[type[Plugin[Settings]]]:
-    """Bring `json`, `prometheus`, `status-log` and `text`."""
-    return (JsonReport, Prometheus, StatusLog, Text)
+    """Bring `html`, `json`, `prometheus`, `status-log` and `text`."""
+    return (HtmlReport, JsonReport, Prometheus, StatusLog, Text)

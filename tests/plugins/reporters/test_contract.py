@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from vmbackup.testing import ReporterContract
+from vmbackup_reporters.html_report import HtmlReport, HtmlReportSettings
 from vmbackup_reporters.json_report import JsonReport, JsonReportSettings
 from vmbackup_reporters.prometheus import Prometheus, PrometheusSettings
 from vmbackup_reporters.status_log import StatusLog, StatusLogSettings
@@ -58,3 +59,17 @@ class TestPrometheus(InFolder):
     @pytest.fixture
     def failing_reporter(self, tmp_path: Path) -> Prometheus:
         return Prometheus("metrics", PrometheusSettings(path=tmp_path / "absent"))
+
+
+class TestHtml(ReporterContract):
+    @pytest.fixture
+    def reporter(self, tmp_path: Path) -> HtmlReport:
+        return HtmlReport("www", HtmlReportSettings(path=tmp_path))
+
+    @pytest.fixture
+    def failing_reporter(self, tmp_path: Path) -> HtmlReport:
+        return HtmlReport("www", HtmlReportSettings(path=tmp_path / "absent"))
+
+    @pytest.fixture
+    def written(self, tmp_path: Path) -> Callable[[], bytes]:
+        return lambda: b"".join(path.read_bytes() for path in tmp_path.iterdir())
