@@ -20,6 +20,7 @@ from vmbackup.cli import (
     restore,
     run,
     simulate,
+    site,
     status,
     target,
     trust,
@@ -59,6 +60,7 @@ app.command("extract")(extract.extract_disk)
 app.command("restore")(restore.restore_backup)
 app.command("rehearse")(rehearse.rehearse)
 app.add_typer(plugins.app, name="plugins")
+app.command("site")(site.write_site)
 app.command("trust")(trust.trust)
 app.command("simulate")(simulate.simulate)
 app.command("demo")(demo.demo)
