@@ -5,7 +5,7 @@ DIR ?=
 # Many tests wait more than they compute.
 WORKERS ?= 4
 
-.PHONY: demo test kerberos check integration bench bench-targets bench-verify bench-compress clean
+.PHONY: demo test kerberos check integration bench bench-targets bench-verify bench-compress images clean
 
 demo: .venv/installed
 	$(BIN)/vmbackup demo $(if $(DIR),--dir $(DIR))
@@ -14,7 +14,8 @@ test: .venv/installed lint
 	@PATH="$$PATH:/usr/sbin:/sbin"; for tool in mke2fs:e2fsprogs qemu-img:qemu-utils bsdtar:libarchive-tools curl:curl node:nodejs npm:npm \
 	    smbd:samba smbclient:smbclient zstd:zstd gzip:gzip linux.uml:user-mode-linux cc:gcc mount.nfs:nfs-common rpc.nfsd:nfs-kernel-server \
 	    rpcbind:rpcbind modprobe:kmod ip:iproute2 iptables-legacy:iptables setquota:quota \
-	    ceph-mon:ceph-mon ceph-osd:ceph-osd radosgw:radosgw ceph:ceph-common sshd:openssh-server ssh:openssh-client rsync:rsync promtool:prometheus; do \
+	    ceph-mon:ceph-mon ceph-osd:ceph-osd radosgw:radosgw ceph:ceph-common sshd:openssh-server ssh:openssh-client rsync:rsync promtool:prometheus \
+	    chromium:chromium chromedriver:chromium-driver; do \
 	    command -v $${tool%%:*} >/dev/null || { echo "$${tool%%:*} is missing: apt-get install $${tool#*:}" >&2; exit 1; }; \
 	done
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 15 --cov --cov-report=term --ignore tests/kerberos tests
@@ -49,6 +50,10 @@ bench-verify: .venv/installed
 
 bench-compress: .venv/installed
 	PYTHONPATH=. $(BIN)/python benchmarks/bench_compress.py
+
+# The pictures of the documentation, drawn anew.
+images: .venv/installed
+	PYTHONPATH=. $(BIN)/python -m tests.pictures
 
 clean:
 	rm -rf .venv dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
