@@ -44,6 +44,9 @@ def test_the_wheel_makes_a_backup(world: World, tmp_path: Path) -> None:
     new = [str(clean / "bin" / "vmbackup"), "plugins", "new", "target", "my-nas", "--dir", str(tmp_path)]
     subprocess.run(new, check=True, capture_output=True)
     assert (tmp_path / "vmbackup-my-nas" / "vmbackup_my_nas" / "__init__.py").is_file()
+    site = [str(clean / "bin" / "vmbackup"), "site", str(tmp_path / "site")]
+    subprocess.run(site, check=True, capture_output=True, env=world.environ(), cwd=tmp_path)
+    assert "web 01" in (tmp_path / "site" / "index.html").read_text()
     with ZipFile(wheel) as archive:
         typed = {name.partition("/")[0] for name in archive.namelist() if name.endswith("/py.typed")}
     assert {"vmbackup", "vmbackup_targets", "vmbackup_compressors", "vmbackup_reporters"} <= typed

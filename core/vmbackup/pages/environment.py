@@ -27,6 +27,7 @@ def environment() -> Environment:
     )
     made.filters |= {
         "name": name,
+        "word": word,
         "text": text,
         "place": place,
         "size": size,
@@ -52,6 +53,11 @@ def style(environment: Environment, file: str) -> Markup:
 def name(words: str) -> str:
     """Return a name from the pool, on one line, never empty and not longer than a cell can bear."""
     return plain(words, NAME_LENGTH) or "(no name)"
+
+
+def word(words: str) -> str:
+    """Return a step or a code on one line; it may be empty."""
+    return plain(words, NAME_LENGTH)
 
 
 def text(words: str) -> str:
