@@ -3,17 +3,16 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from tests.pictures.browser import WIDTHS, Browser, Look
-from tests.pictures.history import LAST, history, kept_backups
+from tests.pictures.history import history, holdings
 
 from vmbackup import report_mail, report_page
 from vmbackup.conformance.reports import MANY, reports
 from vmbackup.results import Report
-from vmbackup.website import Holdings, Place, pages, publish
+from vmbackup.website import pages, publish
 
 RUNS = history(40)
 SHAPES = reports()
@@ -75,7 +74,7 @@ def harmful(name: str) -> list[Report]:
     return [replace(called, run=replace(called.run, id=f"{number}" * 16)) for number in range(3)]
 
 
-EMPTY = Holdings(LAST, (Place("nas", 1 << 40),), (), ())
+EMPTY = holdings((), ())
 PAGES: Mapping[str, str] = {
     "usual": report_page(RUNS[0], RUNS[1:]),
     "all failed": report_page(SHAPES["a failed run"]),
@@ -93,9 +92,8 @@ PAGES: Mapping[str, str] = {
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site with all that one can have."""
     folder = tmp_path_factory.mktemp("site")
-    places = (Place("nas", 9 << 40), Place("usb", away="there is no vmbackup-target.json on it"))
     runs = (*RUNS[:3], *harmful(HARM))
-    publish(pages(Holdings(LAST + timedelta(hours=7), places, tuple(kept_backups(runs)), runs)), folder)
+    publish(pages(holdings(runs, away=(("usb", "there is no vmbackup-target.json on it"),))), folder)
     publish(pages(EMPTY), folder / "empty")
     return folder
 

@@ -42,7 +42,7 @@ def test_a_site_has_all_that_the_targets_hold(world: World) -> None:
     index = (site / "index.html").read_text()
     assert "web 01" in index
     (machine,) = (site / "vms").glob("web-01--*.html")
-    assert machine.read_text().count("badge good") == 2
+    assert machine.read_text().count("</span> good</span>") == 2
     assert len(list((site / "runs").glob(f"test--*{report.run.id[:8]}.html"))) == 1
     again = world.cli("site", str(site))
     assert "1 VMs and 2 runs" in again.stdout

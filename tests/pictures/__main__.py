@@ -3,16 +3,15 @@
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from pathlib import Path
 
 import oxipng
 from PIL import Image
 from tests.pictures.browser import WIDTHS, Browser, browser
-from tests.pictures.history import LAST, history, kept_backups
+from tests.pictures.history import history, holdings, kept_backups
 
 from vmbackup import report_page
-from vmbackup.website import Holdings, Place, pages, publish
+from vmbackup.website import pages, publish
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
 LARGEST = 150 << 10
@@ -27,8 +26,7 @@ def draw(folder: Path, chromium: Browser, work: Path) -> None:
     runs = history()
     report = work / "report.html"
     report.write_text(report_page(runs[0], runs[1:]))
-    held = Holdings(LAST + timedelta(hours=7), (Place("nas", 9 << 40),), tuple(kept_backups(runs[:30])), tuple(runs))
-    publish(pages(held), work / "site")
+    publish(pages(holdings(runs, kept_backups(runs[:30]))), work / "site")
     machine = next((work / "site" / "vms").glob("PROD-gitlab--*"))
     desktop, phone = WIDTHS["desktop"], WIDTHS["phone"]
     shots: Mapping[str, Callable[[], None]] = {

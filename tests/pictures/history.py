@@ -8,7 +8,9 @@ from random import Random
 
 from vmbackup.manifest import Image, ImageDisk, Manifest, PoolFact, Rehearsed, StoredFile, Verified, VMFact
 from vmbackup.models import Pool
+from vmbackup.protection import Seen
 from vmbackup.results import Backup, Covered, Failure, Kept, Mirrored, Outcome, Removal, Report, Run, Space, VMResult
+from vmbackup.website import Holdings, Place
 
 GIB = 1 << 30
 POOL = Pool(
@@ -92,7 +94,7 @@ def _run(number: int, runs: int, chance: Random) -> Report:
         ),
         inventory=(
             *(Covered(name, uuid_of(name), taken=True) for name, _, _ in VMS),
-            *(Covered(name, uuid_of(name), taken=False) for name in LEFT),
+            *(Covered(name, uuid_of(name), taken=False, excluded=name == LEFT[-1]) for name in LEFT),
         ),
         rehearsals=_rehearsals(started) if last else (),
         mirrored=tuple(_copy(result) for result in results if result.good) if last else (),
@@ -224,3 +226,13 @@ def _looked_at(backup: Backup, number: int) -> Backup:
     )
     rehearsed = _rehearsals(finished + timedelta(days=3, hours=3))[:1] if number % 3 == 0 else ()
     return replace(backup, verified=(verified,), rehearsed=rehearsed)
+
+
+def holdings(
+    reports: Sequence[Report], backups: Sequence[Backup] | None = None, *, away: tuple[tuple[str, str], ...] = ()
+) -> Holdings:
+    """What a target holds some hours after the last of some runs: these backups, or those of all runs."""
+    kept = kept_backups(reports) if backups is None else backups
+    seen = Seen(("nas",), tuple(kept), tuple(reports[:1]), frozenset({"nightly"}), away=away)
+    made = LAST + timedelta(hours=7)
+    return Holdings(made, timedelta(hours=26), seen, (Place("nas", 9 << 40),), tuple(reports))

@@ -1,13 +1,13 @@
 """`vmbackup site`: write a static site of all that the targets hold."""
 
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vmbackup.cli.options import ConfigOption, JsonOption, open_site
+from vmbackup.cli.options import ConfigOption, JsonOption, duration_in_seconds, open_site
 from vmbackup.cli.output import console, name, print_json
 from vmbackup.errors import TargetNotProven
 from vmbackup.metadata import one_line
@@ -18,6 +18,7 @@ def write_site(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="A folder that is new, empty, or holds an earlier site.")
     ],
+    max_age: Annotated[str, typer.Option("--max-age", help="How old the newest good backup of a VM may be.")] = "26h",
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> int:
@@ -25,17 +26,18 @@ def write_site(
     # What draws pages takes a while to import.
     from vmbackup.website import gather, pages, publish  # noqa: PLC0415
 
-    holdings = gather(open_site(config), datetime.now(UTC), _warn)
-    away = [place for place in holdings.places if place.away]
+    oldest = timedelta(seconds=duration_in_seconds(max_age))
+    holdings = gather(open_site(config), oldest, datetime.now(UTC), _warn)
+    away = holdings.seen.away
     files = pages(holdings)
     publish(files, folder)
     if as_json:
         facts = {"pages": len(files), "vms": len(holdings.machines), "runs": len(holdings.runs)}
-        print_json({"folder": str(folder), **facts, "away": {place.label: place.away for place in away}})
+        print_json({"folder": str(folder), **facts, "away": dict(away)})
     else:
         out = console()
-        for place in away:
-            out.print(f"[yellow]away[/] {name(place.label)}: {name(place.away)}", soft_wrap=True)
+        for label, message in away:
+            out.print(f"[yellow]away[/] {name(label)}: {name(message)}", soft_wrap=True)
         out.print(
             f"{len(holdings.machines)} VMs and {len(holdings.runs)} runs: {name(str(folder / 'index.html'))}",
             soft_wrap=True,

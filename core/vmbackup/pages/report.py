@@ -79,7 +79,7 @@ def facts_of(report: Report) -> dict[str, object]:
         "failed": _failed(report),
         "warned": [("", warning) for warning in report.all_warnings],
         "removed": [removal for removal in report.removals if removal.failure is None],
-        "left": [covered for covered in report.inventory if not covered.taken],
+        "left": [covered for covered in report.inventory if not covered.taken and not covered.excluded],
         "copies": _copies(report),
         "kept": _kept(report),
         "spaces": [space for space in report.spaces if space.after is not None],

@@ -2,23 +2,21 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
 
 from vmbackup.keys import slug
-from vmbackup.repository import Broken
-from vmbackup.results import Backup, Covered, Report, VMResult
+from vmbackup.protection import Seen, Status, judge
+from vmbackup.results import Backup, Report, VMResult
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A target: bytes that are `free` there, if it tells, folders not to be believed, and why it is `away`, or ""."""
+    """A target that could be read, and the bytes that are `free` there, if it tells."""
 
     label: str
     free: int | None = None
-    broken: tuple[Broken, ...] = ()
-    away: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +53,32 @@ class Machine:
 
 @dataclass(frozen=True)
 class Holdings:
-    """All that was found at the moment `made`: backups in any order, and runs, each once, newest first."""
+    """All that was found at the moment `made`: what protection is judged by, and runs, each once, newest first.
+
+    A VM whose newest good backup is older than `max_age` is not protected.
+    """
 
     made: datetime
-    places: tuple[Place, ...]
-    backups: tuple[Backup, ...]
-    runs: tuple[Report, ...]
+    max_age: timedelta
+    seen: Seen
+    places: tuple[Place, ...] = ()
+    runs: tuple[Report, ...] = ()
+
+    @property
+    def backups(self) -> tuple[Backup, ...]:
+        """The backups, in any order."""
+        return self.seen.backups
+
+    @cached_property
+    def status(self) -> Status:
+        """Return how the VMs of the pool stand."""
+        return judge(self.seen, self.max_age, self.made)
+
+    @cached_property
+    def gone(self) -> tuple["Machine", ...]:
+        """The VMs that have backups or results, and are in no inventory any more."""
+        there = {standing.uuid for standing in self.status.standings}
+        return tuple(machine for machine in self.machines if machine.uuid not in there)
 
     @cached_property
     def machines(self) -> tuple[Machine, ...]:
@@ -88,22 +106,6 @@ class Holdings:
         """The dumps of the pool database, newest first."""
         found = [backup for backup in self.backups if backup.manifest.vm is None]
         return tuple(sorted(found, key=lambda backup: (backup.manifest.snapshot_time, backup.address), reverse=True))
-
-    @cached_property
-    def unprotected(self) -> tuple[Covered, ...]:
-        """The VMs of the pool that no job has taken in its newest run, by the inventories of those runs."""
-        newest: dict[str, Report] = {}
-        for report in self.runs:
-            if report.inventory:
-                newest.setdefault(report.run.job, report)
-        taken = {covered.uuid for report in newest.values() for covered in report.inventory if covered.taken}
-        seen = {
-            covered.uuid: covered
-            for report in sorted(newest.values(), key=lambda report: report.run.started)
-            for covered in report.inventory
-        }
-        left = [covered for uuid, covered in seen.items() if uuid not in taken]
-        return tuple(sorted(left, key=lambda covered: (covered.vm.casefold(), covered.uuid)))
 
 
 def _newest(names: dict[str, tuple[datetime, str]], uuid: str, moment: datetime, name: str) -> None:

@@ -102,6 +102,7 @@ def test_it_says_what_the_job_does_not_take(make: Callable[[Report], str]) -> No
     text = Read(make(ALL["a run with its inventory"])).text
     assert "not taken by this job" in text
     assert "printer" in text
+    assert "scratch" not in text, "what is left out on purpose is no surprise"
 
 
 def test_a_page_shows_what_was_removed_copied_rehearsed_and_kept() -> None:
