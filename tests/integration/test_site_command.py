@@ -44,9 +44,17 @@ def test_a_site_has_all_that_the_targets_hold(world: World) -> None:
     (machine,) = (site / "vms").glob("web-01--*.html")
     assert machine.read_text().count("</span> good</span>") == 2
     assert len(list((site / "runs").glob(f"test--*{report.run.id[:8]}.html"))) == 1
-    again = world.cli("site", str(site))
+    assert "all protected" in index
+    again = world.cli("site", str(site), "--max-age", "1s")
     assert "1 VMs and 2 runs" in again.stdout
-    assert machine.exists()
+    assert "1 of 1 VM not protected" in (site / "index.html").read_text()
+
+
+def test_an_age_longer_than_the_calendar_is_refused(world: World) -> None:
+    done = world.cli("site", str(world.folder / "site"), "--max-age", "99999999999h")
+    assert done.returncode == 2
+    assert "longer than the calendar" in done.stderr
+    assert not (world.folder / "site").exists()
 
 
 def test_a_target_that_is_away_is_named_and_the_exit_code_is_10(world: World) -> None:

@@ -1,6 +1,7 @@
 """The options that several commands share, and what they stand for."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from vmbackup.site import Site
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", metavar="FILE", help="The configuration file.")]
 StateOption = Annotated[Path | None, typer.Option("--state", metavar="DIR", help="The state folder.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+MaxAgeOption = Annotated[str, typer.Option("--max-age", help="How old the newest good backup of a VM may be.")]
 TargetOption = Annotated[
     list[str] | None, typer.Option("--target", "-t", metavar="LABEL", help="Only this target; all of them otherwise.")
 ]
@@ -38,6 +40,17 @@ def duration_in_seconds(text: str) -> float:
         return TypeAdapter(Duration).validate_python(text)
     except ValidationError:
         raise ConfigError(f"{text!r} is no duration", advice="Write one as 90m, 2h or 1h 30m.") from None
+
+
+def max_age_in_time(text: str) -> timedelta:
+    """Read how old a backup may be, such as `26h`. Raises ConfigError."""
+    seconds = duration_in_seconds(text)
+    try:
+        age = timedelta(seconds=seconds)
+        datetime.now(UTC) - age
+    except OverflowError:
+        raise ConfigError(f"--max-age {text} is longer than the calendar") from None
+    return age
 
 
 def percent(text: str) -> float:

@@ -1,13 +1,13 @@
 """`vmbackup site`: write a static site of all that the targets hold."""
 
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vmbackup.cli.options import ConfigOption, JsonOption, duration_in_seconds, open_site
+from vmbackup.cli.options import ConfigOption, JsonOption, MaxAgeOption, max_age_in_time, open_site
 from vmbackup.cli.output import console, name, print_json
 from vmbackup.errors import TargetNotProven
 from vmbackup.metadata import one_line
@@ -18,7 +18,7 @@ def write_site(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="A folder that is new, empty, or holds an earlier site.")
     ],
-    max_age: Annotated[str, typer.Option("--max-age", help="How old the newest good backup of a VM may be.")] = "26h",
+    max_age: MaxAgeOption = "26h",
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> int:
@@ -26,8 +26,7 @@ def write_site(
     # What draws pages takes a while to import.
     from vmbackup.website import gather, pages, publish  # noqa: PLC0415
 
-    oldest = timedelta(seconds=duration_in_seconds(max_age))
-    holdings = gather(open_site(config), oldest, datetime.now(UTC), _warn)
+    holdings = gather(open_site(config), max_age_in_time(max_age), datetime.now(UTC), _warn)
     away = holdings.seen.away
     files = pages(holdings)
     publish(files, folder)

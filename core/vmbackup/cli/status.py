@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from vmbackup.cli.nagios import nagios_line, nagios_lines
-from vmbackup.cli.options import ConfigOption, JsonOption, TargetOption, duration_in_seconds, open_site
+from vmbackup.cli.options import ConfigOption, JsonOption, MaxAgeOption, TargetOption, max_age_in_time, open_site
 from vmbackup.cli.output import console, print_json, sole_output
 from vmbackup.cli.standings import facts, show
-from vmbackup.errors import ConfigError, TargetNotProven, VmbackupError
+from vmbackup.errors import TargetNotProven, VmbackupError
 from vmbackup.protection import Level, Status, judge
 from vmbackup.survey import survey
 
@@ -18,7 +18,7 @@ UNPROTECTED = 16
 
 
 def status(
-    max_age: Annotated[str, typer.Option("--max-age", help="How old the newest good backup of a VM may be.")] = "26h",
+    max_age: MaxAgeOption = "26h",
     config: ConfigOption = None,
     target: TargetOption = None,
     as_json: JsonOption = False,
@@ -42,11 +42,7 @@ def status(
 
 
 def _judged(max_age: str, config: Path | None, targets: list[str] | None, now: datetime) -> tuple[timedelta, Status]:
-    try:
-        oldest = timedelta(seconds=duration_in_seconds(max_age))
-        datetime.now(UTC) - oldest
-    except OverflowError:
-        raise ConfigError(f"--max-age {max_age} is longer than the calendar") from None
+    oldest = max_age_in_time(max_age)
     site = open_site(config)
     return oldest, judge(survey(site, targets or sorted(site.config.targets), now), oldest, now)
 
