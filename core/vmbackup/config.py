@@ -263,6 +263,14 @@ class PluginsSection(Settings):
     )
 
 
+class LogSection(Settings):
+    """How a run that nobody looks at is told of."""
+
+    format: Literal["auto", "text", "json", "journal"] = Field(
+        default="auto", description="how log lines look: for people, as JSON, or as entries of systemd's journal"
+    )
+
+
 def _pattern(value: str) -> str:
     return Selector(match=value).match
 
@@ -303,6 +311,7 @@ class Config(Settings):
         default_factory=PluginsSection, description="which installed plugins are not wanted, and where more are"
     )
     state: str | None = Field(default=None, description="the state folder, where the usual one will not do")
+    log: LogSection = Field(default_factory=LogSection, description="how a run that nobody looks at is told of")
     targets: dict[Label, Section] = Field(default_factory=dict)
     mirrors: dict[Label, Section] = Field(default_factory=dict)
     methods: dict[Label, Section] = Field(default_factory=dict)

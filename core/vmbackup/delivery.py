@@ -15,6 +15,7 @@ from vmbackup.lane import Lane
 from vmbackup.manifest import Manifest, StoredFile
 from vmbackup.repository import Repository
 from vmbackup.results import Backup, Failure, Outcome
+from vmbackup.stages import Stages
 from vmbackup.stream import Meter
 
 T = TypeVar("T")
@@ -74,10 +75,13 @@ class Delivery:
         self._everywhere(lambda repository: repository.store(f"{self._folder}/{name}", chunks))
         return stored_file(role, name, meter, meter)
 
-    def store(self, name: str, chunks: Iterable[Buffer]) -> None:
-        """Store a large file from one stream. Raises what the stream raises, with nothing under its key anywhere."""
+    def store(self, name: str, chunks: Iterable[Buffer], stages: Stages) -> None:
+        """Store a large file from one stream. Raises what the stream raises, with nothing under its key anywhere.
+
+        `stages` are told where the time goes.
+        """
         shares = {share.lane: share for share in self._alive()}
-        for lane, error in fan_out(chunks, list(shares), f"{self._folder}/{name}").items():
+        for lane, error in fan_out(chunks, list(shares), f"{self._folder}/{name}", stages).items():
             shares[lane].failure = Failure.of(STEP, error)
         self._check_left()
 

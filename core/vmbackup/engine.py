@@ -22,6 +22,7 @@ from vmbackup.proof import Proof
 from vmbackup.results import Failure, VMResult
 from vmbackup.settings import Settings
 from vmbackup.slices import Slicing
+from vmbackup.stages import CHECKS, COMPRESSION, WAITS, Stages
 from vmbackup.stream import Meter, ahead, counted, read_all
 from vmbackup.xapi.inventory import reread
 from vmbackup.xapi.scratch import PoolScratch
@@ -192,14 +193,19 @@ class VMBackup:
         request = Request(export.handler, export.query, f"export of {self._task.vm.name}")
         name = export.image + (compressor.suffix if compressor else "")
         with download(bench.session, bench.journal, request, self._limits) as stream:
-            proof = Proof(stream, export.check())
+            stages = Stages()
+            bench.watcher.streaming(self._task, stages)
+            proof, clock = Proof(stream, export.check(), stages.reading), stages.packing
             with closing(ahead(proof.pieces())) as pieces:
-                passing = counted(pieces, lambda size: bench.watcher.sent(self._task, size))
-                content = Meter(passing, "xxh3-128" if compressor else "sha256")
-                stored = Meter(compressor.compress(content)) if compressor else content
+                arriving = clock.passing(pieces, WAITS, CHECKS)
+                passing = counted(arriving, lambda size: bench.watcher.sent(self._task, size))
+                content = stored = Meter(passing, "xxh3-128" if compressor else "sha256")
+                if compressor:
+                    packed = compressor.compress(clock.passing(content, CHECKS, COMPRESSION))
+                    stored = Meter(clock.passing(packed, COMPRESSION, CHECKS))
                 slicing = Slicing(stored)
                 try:
-                    self._delivery.store(name, slicing)
+                    self._delivery.store(name, clock.passing(slicing, CHECKS, WAITS), stages)
                 finally:
                     self._read = proof.read
         file = stored_file("image", name, content, stored, compressor.name if compressor else None)

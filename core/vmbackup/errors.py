@@ -26,7 +26,8 @@
     │   └── Untrusted               12   the pool's certificate is not the trusted one
     ├── NotifyError                  1   a report could not be delivered to somebody
     ├── VerificationFailed          13   a stored backup is not what its manifest says
-    └── VerificationUnread          15   a stored backup could not be read, and may be none the worse
+    ├── VerificationUnread          15   a stored backup could not be read, and may be none the worse
+    └── NoRun                       16   no run is under way that could be watched, or it died
 
 `Interrupted` stands outside the tree: it is a signal on its way out, and no `except VmbackupError` may stop it.
 """
@@ -189,6 +190,12 @@ class VerificationUnread(VmbackupError):
     """A stored backup could not be read, so that nothing is known of it; none that could be read is wrong."""
 
     exit_code = 15
+
+
+class NoRun(VmbackupError):
+    """No run is under way that could be watched, or the one that was has ended without a word."""
+
+    exit_code = 16
 
 
 class Interrupted(BaseException):

@@ -13,6 +13,7 @@ from vmbackup.contracts import Stored
 from vmbackup.errors import BackupError, TargetStalled
 from vmbackup.lane import Lane
 from vmbackup.repository import Repository
+from vmbackup.stages import Stages
 
 # Chunks that wait for one target. Four of 1 MiB keep both sides busy.
 DEPTH = 4
@@ -98,18 +99,18 @@ class _Sink:
             self.error = BackupError(f"the target {self.lane.label} stored a file without reading it to its end")
 
 
-def fan_out(chunks: Iterable[Buffer], lanes: Sequence[Lane], key: str) -> Mapping[Lane, BaseException]:
+def fan_out(chunks: Iterable[Buffer], lanes: Sequence[Lane], key: str, stages: Stages) -> Mapping[Lane, BaseException]:
     """Store a stream under `key` on the targets of all `lanes`; return what went wrong, and on which.
 
     Each chunk owns its bytes. Where `chunks` raises, so does this, once no target has anything under the key. When
-    the last target has failed, no more is read.
+    the last target has failed, no more is read. `stages` are told where each target's time goes.
     """
     errors: dict[Lane, BaseException] = {}
     sinks = []
     for lane in lanes:
         feed = Feed()
         try:
-            stored = lane.start(partial(_store, key, feed))
+            stored = lane.start(partial(_store, key, feed, stages))
         except TargetStalled as error:
             errors[lane] = error
         else:
@@ -133,8 +134,8 @@ def fan_out(chunks: Iterable[Buffer], lanes: Sequence[Lane], key: str) -> Mappin
     return errors | {sink.lane: sink.error for sink in sinks if sink.error is not None}
 
 
-def _store(key: str, feed: Feed, repository: Repository) -> Stored:
-    return repository.store(key, feed)
+def _store(key: str, feed: Feed, stages: Stages, repository: Repository) -> Stored:
+    return repository.store(key, stages.store(repository.target.label, feed))
 
 
 def _unread(feed: Feed, _stored: Future[Stored]) -> None:

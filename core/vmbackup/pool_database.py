@@ -14,6 +14,7 @@ from vmbackup.metadata import SUMS, sums
 from vmbackup.proof import Proof
 from vmbackup.repository import POOL_DATABASE
 from vmbackup.results import Outcome
+from vmbackup.stages import Stages
 from vmbackup.stream import Meter
 from vmbackup.xapi.transfers import Request, download
 
@@ -68,12 +69,13 @@ def dump_pool_database(bench: Bench) -> tuple[Outcome, ...]:
     delivery = Delivery(bench, f"{POOL_DATABASE}/{started:%Y%m%dT%H%M%SZ}-{bench.run.id[:4]}")
     delivery.begin(started)
     request = Request("/pool/xmldbdump", {}, "dump of the pool database")
+    stages = Stages()
     with (
         download(bench.session, bench.journal, request, bench.limits) as stream,
-        closing(Proof(stream, DumpCheck()).pieces()) as pieces,
+        closing(Proof(stream, DumpCheck(), stages.reading).pieces()) as pieces,
     ):
         meter = Meter(pieces)
-        delivery.store(DUMP, meter)
+        delivery.store(DUMP, meter, stages)
     dump = stored_file("pool-database", DUMP, meter, meter)
     files = (dump, delivery.store_small("guide", SUMS, sums([dump])))
     delivery.publish(

@@ -95,6 +95,7 @@ def run_job(site: Site, name: str, watcher: Watcher) -> Report:
         )
         run = Run(id=secrets.token_hex(8), job=name, pool=unknown, started=datetime.now(UTC))
         progress = Progress(parts, run, lasting)
+        watcher.began(run)
         try:
             _run(site, state, listeners, watcher, progress)
         except Interrupted as stop:
@@ -102,6 +103,7 @@ def run_job(site: Site, name: str, watcher: Watcher) -> Report:
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a run that fails is reported like any other
             progress.failures.append(Failure.of(PREPARE, error))
         report = progress.report()
+        watcher.doing("reports")
         try:
             report = listeners.run_finished(report, earlier(name, progress.lanes, site.config.plugins.timeout / 2))
         except Interrupted as stop:
@@ -163,6 +165,7 @@ def _run(site: Site, state: State, listeners: Listeners, watcher: Watcher, progr
                 _hand_over(bench, couriers, progress.results[-1])
             _dump(bench, progress)
             journal.enter("retention")
+            watcher.doing("retention")
             _prune(bench, plan, progress)
             journal.enter("mirror")
             _catch_up(bench, couriers, progress, site.stored_to)
@@ -223,6 +226,7 @@ def _catch_up(bench: Bench, couriers: Sequence[Courier], progress: Progress, sto
     """Let the mirrors have what they still lack of this job, and follow the targets; then wait for them."""
     if not couriers:
         return
+    bench.watcher.doing("mirrors")
     lying: list[Lying] = []
     there: set[str] | None = set()
     for lane in bench.lanes:
@@ -248,6 +252,7 @@ def _dump(bench: Bench, progress: Progress) -> None:
     if progress.parts.job.pool_database is None:
         return
     bench.journal.enter("pool-database")
+    bench.watcher.doing("pool-database")
     try:
         outcomes = dump_pool_database(bench)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the VMs' backups are none the worse for it

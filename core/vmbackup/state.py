@@ -108,6 +108,20 @@ class State:
             finally:
                 file.truncate(0)
 
+    def holder(self, name: str) -> str:
+        """Return who holds the lock of that name, or "" where nobody does; without touching the lock.
+
+        To try whether it is free would be to hold it for a moment, and a run that begins just then would give up.
+        """
+        path = self.folder / "locks" / f"{check_key(name)}.lock"
+        try:
+            lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+            if any("FLOCK" in line and f":{path.stat().st_ino} " in line for line in lines):
+                return path.read_text(encoding="utf-8").strip() or "an unknown process"
+        except FileNotFoundError:
+            return ""
+        return ""
+
 
 def default_folder() -> Path:
     """Return the state folder of whoever runs this: the system's for root, else the user's own."""

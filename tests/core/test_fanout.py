@@ -14,6 +14,7 @@ from vmbackup.errors import ImageError, Interrupted, TargetStalled
 from vmbackup.fanout import DEPTH, fan_out
 from vmbackup.lane import Lane
 from vmbackup.repository import Repository
+from vmbackup.stages import Stages
 from vmbackup_targets.local import Local
 
 MIB = 1 << 20
@@ -93,21 +94,21 @@ WHOLE = {"key": len(CHUNKS) * MIB}
 def test_every_target_has_all_of_it(lanes: Lanes, count: int, tmp_path: Path) -> None:
     for _ in range(count):
         lanes.add()
-    assert fan_out(CHUNKS, lanes.made, "key") == {}
+    assert fan_out(CHUNKS, lanes.made, "key", Stages()) == {}
     for number in range(count):
         assert (tmp_path / str(number) / "key").read_bytes() == b"".join(CHUNKS)
 
 
 def test_an_empty_stream(lanes: Lanes) -> None:
     lanes.add()
-    assert fan_out([], lanes.made, "key") == {}
+    assert fan_out([], lanes.made, "key", Stages()) == {}
     assert lanes.files() == [{"key": 0}]
 
 
 def test_one_that_fails_costs_the_others_nothing(lanes: Lanes) -> None:
     lanes.add()
     full = lanes.add(Full)
-    errors = fan_out(CHUNKS, lanes.made, "key")
+    errors = fan_out(CHUNKS, lanes.made, "key", Stages())
     assert {lane: str(error) for lane, error in errors.items()} == {full: "the disk is full"}
     assert lanes.files() == [WHOLE, {}]
 
@@ -115,7 +116,7 @@ def test_one_that_fails_costs_the_others_nothing(lanes: Lanes) -> None:
 def test_one_that_does_not_read_to_the_end_has_failed(lanes: Lanes) -> None:
     hasty = lanes.add(Hasty)
     lanes.add()
-    errors = fan_out(CHUNKS, lanes.made, "key")
+    errors = fan_out(CHUNKS, lanes.made, "key", Stages())
     assert list(errors) == [hasty]
     assert "without reading it to its end" in str(errors[hasty])
     assert lanes.files()[1] == WHOLE
@@ -124,10 +125,10 @@ def test_one_that_does_not_read_to_the_end_has_failed(lanes: Lanes) -> None:
 def test_one_that_hangs_is_left_behind_and_publishes_nothing_when_it_goes_on(lanes: Lanes) -> None:
     hanging = lanes.add(Hanging)
     lanes.add()
-    errors = fan_out(CHUNKS, lanes.made, "key")
+    errors = fan_out(CHUNKS, lanes.made, "key", Stages())
     assert isinstance(errors[hanging], TargetStalled)
     assert lanes.files()[1] == WHOLE
-    again = fan_out(CHUNKS, lanes.made, "again")
+    again = fan_out(CHUNKS, lanes.made, "again", Stages())
     assert isinstance(again[hanging], TargetStalled)
     Hanging.go_on.set()
     deadline = threading.Event()
@@ -147,7 +148,7 @@ def test_no_more_is_read_when_no_target_is_left(lanes: Lanes) -> None:
             read.append(number)
             yield CHUNKS[0]
 
-    assert len(fan_out(chunks(), lanes.made, "key")) == 1
+    assert len(fan_out(chunks(), lanes.made, "key", Stages())) == 1
     assert len(read) < 100
 
 
@@ -161,6 +162,6 @@ def test_a_source_that_fails_leaves_nothing_anywhere(lanes: Lanes, error: BaseEx
         raise error
 
     with pytest.raises(type(error)) as caught:
-        fan_out(chunks(), lanes.made, "key")
+        fan_out(chunks(), lanes.made, "key", Stages())
     assert caught.value is error
     assert lanes.files() == [{}, {}]

@@ -24,6 +24,7 @@ from vmbackup.simulator import (
     TaskFails,
 )
 from vmbackup.simulator.faults import Rule
+from vmbackup.stages import Clock
 from vmbackup.xapi.scratch import PoolScratch
 from vmbackup.xapi.session import Session
 from vmbackup.xapi.transfers import Request, download
@@ -62,7 +63,7 @@ class Reader:
         self.data = bytearray()
         self.ended = False
         with download(session, journal, request) as stream:
-            self.proof = Proof(stream, check)
+            self.proof = Proof(stream, check, Clock())
             try:
                 for piece in self.proof.pieces():
                     self.data += memoryview(piece).cast("B")
@@ -174,7 +175,7 @@ def test_who_does_not_read_to_the_end_has_no_evidence(session: Session, journal:
     """A target that stores the image and never asks for its end has not seen it proven."""
     request = Request("/export", {"ref": snapshot.ref}, "export of web")
     with download(session, journal, request) as stream:
-        proof = Proof(stream, XvaCheck())
+        proof = Proof(stream, XvaCheck(), Clock())
         pieces = proof.pieces()
         first = next(pieces)
         assert proof.read == memoryview(first).nbytes

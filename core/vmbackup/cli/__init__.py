@@ -25,6 +25,7 @@ from vmbackup.cli import (
     target,
     trust,
     verify,
+    watch,
 )
 from vmbackup.cli.ending import Commands, end
 from vmbackup.cli.output import say_error
@@ -48,6 +49,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
+app.command("watch")(watch.watch)
 app.command("preview")(preview.preview)
 app.command("list")(listing.list_backups)
 app.command("show")(listing.show)

@@ -1,17 +1,23 @@
 """`vmbackup run`: run a job."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from vmbackup.cli.logs import LogFormat, Wish
 from vmbackup.cli.options import ConfigOption, JsonOption, StateOption, open_site
 from vmbackup.cli.output import console, duration, name, size, sole_output, table
+from vmbackup.cli.run_words import closing_words
 from vmbackup.cli.signals import interruptible
-from vmbackup.cli.watchers import JsonLines, watcher_for_people
+from vmbackup.cli.watchers import JsonLines, for_people
 from vmbackup.cli.workers import start_workers
+from vmbackup.errors import ConfigError
+from vmbackup.live import Board, Broadcast
 from vmbackup.results import Failure, Report, VMResult, exit_code
 from vmbackup.run import run_job
+from vmbackup.watch import Several, Watcher
 
 
 def run(
@@ -20,13 +26,24 @@ def run(
     state: StateOption = None,
     as_json: JsonOption = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 5 if there were warnings.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but what is wrong.")] = False,
+    log_format: Annotated[
+        LogFormat | None, typer.Option("--log-format", help="How log lines look; by itself it is seen where they go.")
+    ] = None,
 ) -> int:
     """Run a job: back up its VMs, prove each backup, and remove what is kept no longer."""
-    watcher = JsonLines(sole_output()) if as_json else watcher_for_people()
+    if as_json and (quiet or log_format):
+        raise ConfigError("--json prints the events of a run; it has no log lines for --log-format or --quiet")
     site = open_site(config, state)
-    with interruptible(site.state()):
-        report = run_job(site, job, watcher)
-    if not as_json:
+    wish = Wish(log_format or site.config.log.format, quiet)
+    board = Board(strict=strict)
+    broadcast = Broadcast(site.state().folder, board.picture)
+    seen: AbstractContextManager[Watcher] = (
+        nullcontext(JsonLines(sole_output())) if as_json else for_people(board, wish)
+    )
+    with interruptible(site.state()), seen as watcher:
+        report = run_job(site, job, Several((board, broadcast, watcher)))
+    if wish.summary and not as_json:
         summary(report, console())
     start_workers(site, job, report)
     return exit_code(report, strict=strict)
@@ -57,20 +74,9 @@ def summary(report: Report, out: Console) -> None:
         _failure(out, report.run.job, failure)
     for warning in report.all_warnings:
         out.print(f"[yellow]warning[/] {name(warning.step)}: {name(warning.message)}", soft_wrap=True)
-    removed = sum(removal.failure is None for removal in report.removals)
-    copied = sum(one.did == "copied" and one.failure is None for one in report.mirrored)
-    copies = f" {copied} copies on mirrors," if report.mirrored else ""
-    seconds = (report.finished - report.run.started).total_seconds()
-    word = "[green]all good[/]"
-    if report.interrupted or report.failed:
-        word = "[red]stopped[/]" if report.interrupted else "[red]not all good[/]"
-    partly = sum(result.partly for result in report.results)
-    some = f" {partly} on some targets only," if partly else ""
-    out.print(
-        f"{word}: {report.succeeded} good,{some} {report.failed - partly} failed, {len(report.all_warnings)} warnings,"
-        f"{copies} {removed} old backups removed, {duration(seconds)}",
-        soft_wrap=True,
-    )
+    word, figures = closing_words(report)
+    colour = "red" if report.interrupted or report.failed else "green"
+    out.print(f"[{colour}]{word}[/]: {figures}", soft_wrap=True)
 
 
 def word_for(result: VMResult) -> str:

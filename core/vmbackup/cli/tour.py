@@ -1,12 +1,16 @@
 """The demo's tour as it is shown: back up, verify, restore, compare."""
 
+from contextlib import nullcontext
+
 from rich.console import Console
 
+from vmbackup.cli.logs import Wish
 from vmbackup.cli.output import console, name, print_json, size, table
 from vmbackup.cli.run import summary
-from vmbackup.cli.watchers import watcher_for_people
+from vmbackup.cli.watchers import for_people
 from vmbackup.demo import Compared, Demo
-from vmbackup.watch import Nobody
+from vmbackup.live import Board
+from vmbackup.watch import Nobody, Several
 
 
 def guide(tour: Demo, *, as_json: bool) -> bool:
@@ -14,7 +18,9 @@ def guide(tour: Demo, *, as_json: bool) -> bool:
     out = console()
     out.quiet = as_json
     out.print("[bold]1. Back up[/] four VMs of a simulated pool; their guests go on writing", soft_wrap=True)
-    report = tour.run(Nobody() if as_json else watcher_for_people())
+    board = Board()
+    with nullcontext(Nobody()) if as_json else for_people(board, Wish()) as watcher:
+        report = tour.run(Several((board, watcher)))
     summary(report, out)
     out.print("\n[bold]2. Verify[/] every backup by reading it back", soft_wrap=True)
     verdicts = tour.verify(lambda backup: out.print(f"reading {name(backup.address)}", soft_wrap=True))
