@@ -303,6 +303,7 @@ def test_a_log_as_json(world: World, way: str) -> None:
     assert {line["job"] for line in lines} == {"test"}
     (good,) = [line for line in lines if line["message"].startswith("good ")]
     assert (good["level"], good["vm"], good["target"]) == ("info", "web 01", "disk")
+    assert (good["read"] > 4 * MIB, good["seconds"] > 0) == (True, True)
     assert any(line["level"] == "warning" and line["step"] == "cleanup" for line in lines)
     assert lines[-1]["message"].startswith("all good: 1 good")
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 SOCKET = Path("/run/systemd/journal/socket")
+# What systemd takes for the priority of a line (sd-daemon(3)).
+ERROR = "<3>"
 # syslog(3).
 PRIORITIES = {logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6}
 # A datagram must hold the entry; only the words of an error may be long.
@@ -43,7 +45,7 @@ class JournalHandler(logging.Handler):
     def __init__(
         self,
         otherwise: logging.Handler,
-        facts: Callable[[logging.LogRecord], Mapping[str, str]],
+        facts: Callable[[logging.LogRecord], Mapping[str, object]],
         place: Path = SOCKET,
     ) -> None:
         """`facts` are what a line is about; each becomes a field `VMBACKUP_…`."""
@@ -58,7 +60,7 @@ class JournalHandler(logging.Handler):
             "MESSAGE": record.getMessage(),
             "PRIORITY": str(PRIORITIES.get(record.levelno, 6)),
             "SYSLOG_IDENTIFIER": "vmbackup",
-            **{f"VMBACKUP_{name.upper()}": value for name, value in self._facts(record).items()},
+            **{f"VMBACKUP_{name.upper()}": str(value) for name, value in self._facts(record).items()},
         }
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:

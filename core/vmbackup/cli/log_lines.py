@@ -45,6 +45,8 @@ class LogLines(Nobody):
                     vm_uuid=result.uuid,
                     target=outcome.target,
                     backup=outcome.backup.address,
+                    read=result.read,
+                    seconds=round(result.seconds, 3),
                 )
 
     def warned(self, warning: Failure) -> None:
@@ -79,7 +81,7 @@ class LogLines(Nobody):
                 code=failure.code,
             )
 
-    def _say(self, level: int, message: str, **facts: str) -> None:
+    def _say(self, level: int, message: str, **facts: str | float) -> None:
         self._logger.log(level, message, extra={"facts": {**self._run, **facts}})
 
 

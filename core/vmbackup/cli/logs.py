@@ -47,10 +47,9 @@ def logger_for(wish: Wish) -> logging.Logger:
     return logger
 
 
-def facts_of(record: logging.LogRecord) -> dict[str, str]:
+def facts_of(record: logging.LogRecord) -> dict[str, object]:
     """Return what a line is about: job, run, VM, step and the like."""
-    facts = getattr(record, "facts", {})
-    return {str(key): str(value) for key, value in facts.items() if value}
+    return {name: value for name, value in getattr(record, "facts", {}).items() if value != ""}
 
 
 class ForPeople(logging.Formatter):

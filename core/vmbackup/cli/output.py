@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from vmbackup.cli.journald import ERROR, is_connected
 from vmbackup.errors import VmbackupError
 from vmbackup.metadata import one_line
 
@@ -84,8 +85,8 @@ def print_json(value: object) -> None:
 
 
 def say_error(error: VmbackupError) -> None:
-    """Print an error and what to do about it on standard error."""
-    lines = "\n".join(one_line(line) for line in error.message.splitlines())
-    sys.stderr.write(f"vmbackup: {lines}\n")
-    for line in error.advice.splitlines():
-        sys.stderr.write(f"  {one_line(line)}\n")
+    """Print an error and what to do about it on standard error; systemd's journal takes it for an error, too."""
+    first, *others = [one_line(line) for line in error.message.splitlines()] or [""]
+    lines = [f"vmbackup: {first}", *others, *(f"  {one_line(line)}" for line in error.advice.splitlines())]
+    mark = ERROR if is_connected(os.environ.get("JOURNAL_STREAM", ""), 2) else ""
+    sys.stderr.write("".join(f"{mark}{line}\n" for line in lines))

@@ -57,19 +57,20 @@ class Board(Nobody):
         """The first step takes the VM out of those that wait."""
         with self._lock:
             self._waiting.pop(task.vm.uuid, None)
-            self._courses.setdefault(task.vm.uuid, Course(task)).step = name
+            self._course(task).step = name
 
     def streaming(self, task: Task, stages: Stages) -> None:
         """Keep the clocks to look at; those of an attempt that failed count for the run, too."""
         with self._lock:
-            course = self._courses[task.vm.uuid]
+            course = self._course(task)
             self._spent.update(course.spent)
             self._sums.lost += course.read
             course.stream(stages)
 
     def sent(self, task: Task, size: int) -> None:
         """Count; this is what is called most, and from one thread alone."""
-        self._courses[task.vm.uuid].read += size
+        if course := self._courses.get(task.vm.uuid):
+            course.read += size
 
     def vm_done(self, result: VMResult) -> None:
         """Say how it ended, and in what."""
@@ -100,6 +101,11 @@ class Board(Nobody):
         with self._lock:
             self._seconds = time.monotonic() - self._began
             self._report = report
+
+    def _course(self, task: Task) -> Course:
+        if task.vm.uuid not in self._courses:
+            self._courses[task.vm.uuid] = Course(task)
+        return self._courses[task.vm.uuid]
 
     def picture(self) -> Picture | None:
         """Take a picture; there is none before the run has begun."""

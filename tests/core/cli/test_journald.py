@@ -100,3 +100,16 @@ def test_in_a_process_of_its_own_the_format_is_seen_where_the_lines_go(tmp_path:
             env = {**os.environ, "JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
             subprocess.run([sys.executable, "-c", code], env=env, stdout=file, check=True)
         assert (tmp_path / name).read_text() == f"{expected}\n"
+
+
+def test_what_stops_a_command_is_an_error_to_the_journal_as_well(tmp_path: Path) -> None:
+    code = (
+        "from vmbackup.cli.output import say_error; from vmbackup.errors import ConfigError as E; "
+        "say_error(E('a\\nb', advice='c'))"
+    )
+    for name, mark in (("err", "<3>"), ("other", "")):
+        with (tmp_path / name).open("w+") as file:
+            found = (tmp_path / "err").stat()
+            env = {**os.environ, "JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
+            subprocess.run([sys.executable, "-c", code], env=env, stderr=file, check=True)
+        assert (tmp_path / name).read_text() == f"{mark}vmbackup: a\n{mark}b\n{mark}  c\n"
