@@ -6,6 +6,7 @@ so that a journal whose lock can be had is a dead run's. A journal with nothing 
 says what it was only when its death has been told.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -16,6 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
+
+from vmbackup.errors import ConfigError
+from vmbackup.writing import writable
 
 Fact = str | list[str]
 
@@ -57,7 +61,14 @@ class Journal:
     """The journal of one run, open for as long as it is used."""
 
     def __init__(
-        self, file: IO[bytes], path: Path, head: Mapping[str, str], intents: Mapping[int, Intent], *, alive: bool
+        self,
+        file: IO[bytes],
+        path: Path,
+        head: Mapping[str, str],
+        intents: Mapping[int, Intent],
+        *,
+        alive: bool,
+        cut: bool = False,
     ) -> None:
         """Use `Journal.begin` and `dead_journals`."""
         self._file = file
@@ -65,24 +76,36 @@ class Journal:
         self._next = max(intents, default=0) + 1
         self._open = dict(intents)
         self._alive = alive
+        self._cut = cut
         self.run_id = head.get("run", path.stem)
         self.pool = head.get("pool", "")
         self.way = Way(head.get("doing", ""), head.get("started", ""))
 
     @classmethod
     def begin(cls, folder: Path, run_id: str, pool: str, doing: str = "") -> "Journal":
-        """Start the journal of a run against the pool with that UUID; `doing` says for people what it is."""
+        """Start the journal of a run against the pool with that UUID; `doing` says for people what it is.
+
+        Raises ConfigError where it cannot be written.
+        """
         path = folder / f"{run_id}.jsonl"
         # It gets its name when it is locked: before that it would look like a dead run's.
         unnamed = folder / f"{run_id}.new"
-        descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        file = os.fdopen(descriptor, "r+b")
+        with writable(unnamed):
+            descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        # Without a buffer: what a full disk has not taken must not come later, when it is no longer true.
+        file = os.fdopen(descriptor, "r+b", buffering=0)
         fcntl.flock(file, fcntl.LOCK_EX)
         head = {"run": run_id, "pool": pool, "doing": doing, "started": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"}
         journal = cls(file, path, head, {}, alive=True)
-        journal._write({**head, "process": os.getpid()})
-        unnamed.rename(path)
-        _flush_folder(folder)
+        try:
+            journal._write({**head, "process": os.getpid()})
+            with writable(path):
+                unnamed.rename(path)
+                _flush_folder(folder)
+        except ConfigError:
+            unnamed.unlink(missing_ok=True)
+            file.close()
+            raise
         return journal
 
     def __enter__(self) -> Self:
@@ -107,7 +130,7 @@ class Journal:
         return tuple(self._open[number] for number in sorted(self._open, reverse=True))
 
     def intend(self, kind: str, **facts: Fact) -> Intent:
-        """Write down what is about to be made; it is on the disk when this returns."""
+        """Write down what is about to be made; it is on the disk when this returns. Raises ConfigError where not."""
         intent = Intent(self._next, kind, facts)
         self._next += 1
         self._write({"intend": intent.number, "kind": kind, "facts": facts})
@@ -115,37 +138,50 @@ class Journal:
         return intent
 
     def learn(self, intent: Intent, **facts: Fact) -> None:
-        """Write down what became known of it, such as its UUID once it exists."""
-        self._write({"learn": intent.number, "facts": facts})
+        """Write down what became known of it, such as its UUID once it exists. Raises ConfigError where it cannot."""
         intent.facts.update(facts)
+        self._write({"learn": intent.number, "facts": facts})
 
     def close(self, intent: Intent) -> None:
-        """Write down that it is gone, or has become what it was made for."""
-        self._write({"close": intent.number})
+        """Write down that it is gone, or has become what it was made for.
+
+        On a full disk that is known here alone; if this run dies, the next one finds that out for itself.
+        """
         self._open.pop(intent.number, None)
+        self._note({"close": intent.number})
 
     def enter(self, step: str, vm: str = "") -> None:
         """Write down the step that the run has come to, and the name of the VM that it is about."""
-        self._write({"step": step, "vm": vm})
+        self._note({"step": step, "vm": vm})
         self.way = replace(self.way, step=step, vm=vm)
 
     def tell(self) -> None:
         """Write down that nobody need be told any more that its writer came to no end."""
         if self._open:
-            self._write({"told": True})
+            self._note({"told": True})
         self.way = replace(self.way, told=True)
 
+    def _note(self, line: Mapping[str, object]) -> None:
+        """Append a line that can be missed."""
+        with contextlib.suppress(ConfigError):
+            self._write(line)
+
     def _write(self, line: Mapping[str, object]) -> None:
-        self._file.write(json.dumps(line).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        """Append a line and flush it. Raises ConfigError where the disk does not take it."""
+        data = b"\n" * self._cut + json.dumps(line).encode() + b"\n"
+        self._cut = True  # so that a line that is cut does not swallow the next
+        with writable(self._path):
+            while data:
+                data = data[self._file.write(data) or 0 :]
+            os.fsync(self._file.fileno())
+        self._cut = False
 
 
 def dead_journals(folder: Path) -> Iterator[Journal]:
     """Yield the journals whose writers are dead; the caller has each one's lock while it looks at it."""
     for path in sorted(folder.glob("*.jsonl")):
         try:
-            file = path.open("r+b")
+            file = path.open("r+b", buffering=0)
         except FileNotFoundError:
             continue
         try:
@@ -183,9 +219,7 @@ def _read(file: IO[bytes], path: Path) -> Journal:
         elif "close" in entry:
             intents.pop(entry["close"], None)
     file.seek(0, os.SEEK_END)
-    if data and not data.endswith(b"\n"):
-        file.write(b"\n")  # so that the cut line does not swallow the next
-    journal = Journal(file, path, head, intents, alive=False)
+    journal = Journal(file, path, head, intents, alive=False, cut=bool(data) and not data.endswith(b"\n"))
     journal.way = replace(journal.way, step=last.get("step", ""), vm=last.get("vm", ""), told=told)
     return journal
 

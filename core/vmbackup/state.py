@@ -13,6 +13,7 @@ from pathlib import Path
 
 from vmbackup.errors import ConfigError, LockHeld
 from vmbackup.keys import check_key, slug
+from vmbackup.writing import writable
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +59,16 @@ class State:
         return tuple(str(address) for address in known) if isinstance(known, list) else ()
 
     def remember_members(self, host: str, members: Iterable[str]) -> None:
-        """Remember the addresses of the pool behind `host`."""
-        (self.folder / "members").mkdir(mode=0o700, exist_ok=True)
+        """Remember the addresses of the pool behind `host`; where they cannot be written, nothing is remembered."""
         path = self.folder / "members" / f"{slug(host)}.json"
         fresh = path.with_suffix(f".{uuid.uuid4().hex}")
-        write_flushed(fresh, json.dumps(sorted(members)).encode())
-        fresh.replace(path)
+        try:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            write_flushed(fresh, json.dumps(sorted(members)).encode())
+            fresh.replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                fresh.unlink()
 
     def installation(self) -> Installation:
         """Return who this installation is; the first call decides it, also when several make it at once."""
@@ -71,7 +76,8 @@ class State:
         if not path.exists():
             made = str(uuid.uuid4())
             fresh = path.with_name(f"installation.{made}.new")
-            write_flushed(fresh, json.dumps({"id": made}).encode())
+            with writable(fresh):
+                write_flushed(fresh, json.dumps({"id": made}).encode())
             with contextlib.suppress(FileExistsError):
                 os.link(fresh, path)
             fresh.unlink()
@@ -85,24 +91,25 @@ class State:
     def lock(self, name: str, what: str = "") -> Iterator[None]:
         """Hold the lock of that name, for a run of the job of that name unless `what` says otherwise.
 
-        Raises LockHeld, naming the holder, if another process has it.
+        Raises LockHeld, naming the holder, if another process has it, ConfigError where the file cannot be made.
         """
         path = self.folder / "locks" / f"{check_key(name)}.lock"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
+        with writable(path):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "r+b", buffering=0) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                holder = file.read().strip() or "an unknown process"
+                holder = file.read().decode(errors="replace").strip() or "an unknown process"
                 raise LockHeld(
                     f"another {what or f'run of the job {name!r}'} is under way: {holder}",
                     advice="Wait for it, or end it.",
                 ) from None
             file.truncate(0)
-            file.write(
-                f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%SZ}\n"
-            )
-            file.flush()
+            holder = f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%SZ}\n"
+            # The lock is held in any case; on a full disk nobody is told by whom.
+            with contextlib.suppress(OSError):
+                file.write(holder.encode())
             try:
                 yield
             finally:

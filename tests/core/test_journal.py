@@ -3,13 +3,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from vmbackup.journal import Journal, dead_journals
+from vmbackup.errors import ConfigError
+from vmbackup.journal import Intent, Journal, dead_journals
 
 # Makes things, unmakes one of them, says that it has, and waits to be killed.
 WRITER = """
@@ -282,3 +283,48 @@ def test_the_journal_of_a_run_that_came_to_its_end_goes(tmp_path: Path) -> None:
         journal.enter("export", "web")
         assert (journal.way.step, journal.way.vm) == ("export", "web")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 KiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "none", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_on_a_full_disk_nothing_is_begun_that_is_not_written_down(small_disk: Path) -> None:
+    (small_disk / "fill").write_bytes(bytes(8192))
+    journal = Journal.begin(small_disk, "run", "pool-1")
+    made: list[Intent] = []
+
+    def fill() -> None:
+        while True:
+            made.append(journal.intend("task", name="x" * 300))
+
+    with pytest.raises(ConfigError, match=r"run\.jsonl: cannot be written: No space left on device"):
+        fill()
+    for each in made[:-1]:
+        journal.close(each)
+    journal.enter("export")
+    assert journal.open == (made[-1],), "what is gone is gone, though it cannot be written down"
+    (small_disk / "fill").unlink()
+    later = journal.intend("task", name="later")
+    lines = (small_disk / "run.jsonl").read_bytes().splitlines()
+    assert b"later" in lines[-1], "the line that was cut has not swallowed it"
+    assert len(lines[-2]) < len(lines[-3])
+    journal.close(made[-1])
+    journal.close(later)
+    journal.__exit__(None, None, None)
+    assert list(small_disk.iterdir()) == []
+
+
+def test_a_journal_that_cannot_be_begun_leaves_nothing(small_disk: Path) -> None:
+    with (small_disk / "fill").open("wb", buffering=0) as fill, suppress(OSError):
+        while fill.write(bytes(4096)):
+            continue
+    with pytest.raises(ConfigError, match="cannot be written"):
+        Journal.begin(small_disk, "run", "pool-1")
+    assert [path.name for path in small_disk.iterdir()] == ["fill"]

@@ -16,6 +16,7 @@ import pytest
 from tests.integration.world import World, command, job
 
 from vmbackup.simulator import CallFails, DiskSpec, Simulator, Slow, Stall, TaskFails
+from vmbackup.state import State
 
 MIB = 1 << 20
 HOSTILE = ["12:ab:1e :smile:", "[bold]x[/]", "日本語のとても長い名前のサーバー", "e\u0301" * 30]
@@ -322,3 +323,31 @@ def test_in_the_journal_each_line_has_its_fields(world: World) -> None:
     text = (world.folder / "log").read_text()
     assert text == "" or " good web 01: vm-export" in text
     assert "VM  " not in text, "no table"
+
+
+@pytest.mark.parametrize("pages", [0, 4])
+def test_a_state_folder_that_is_full(world: World, pages: int) -> None:
+    """Where nothing can be written no run begins; where a journal has room, the backup is good, and can be watched."""
+    world.run()
+    before, files, state = world.records(), world.files(), world.folder / "full"
+    state.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(state)], check=True)
+    try:
+        (state / "installation.json").write_bytes((world.folder / "state" / "installation.json").read_bytes())
+        State(state)
+        with (state / "fill").open("wb", buffering=0) as fill, suppress(OSError):
+            while fill.write(b"x" * 4096):
+                continue
+        os.truncate(state / "fill", (state / "fill").stat().st_size - pages * 4096)
+        done = world.cli("run", "test", "--state", str(state))
+    finally:
+        subprocess.run(["umount", str(state)], check=True)
+    assert done.stderr == ""
+    assert "this is a bug" not in done.stdout
+    if pages:
+        assert done.returncode == 0, done.stdout
+        assert len(world.backups()) == 2
+    else:
+        assert done.returncode == 2, done.stdout
+        assert re.search(r"journal/.*: cannot be written: No space left on device\n +Make room there", done.stdout)
+        assert (world.records(), world.files()) == (before, files)
