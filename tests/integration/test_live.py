@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -314,15 +315,25 @@ def test_the_format_is_refused_where_it_means_nothing(world: World) -> None:
     assert world.cli("run", "test", "--log-format", "xml").returncode == 2
 
 
-def test_in_the_journal_each_line_has_its_fields(world: World) -> None:
-    """Without a journal on this machine the lines come as text; with one, `journalctl` shows them."""
-    with (world.folder / "log").open("w+") as out:
-        found = os.fstat(out.fileno())
-        env = world.environ({"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"})
-        subprocess.run(command("run", "test"), env=env, stdout=out, check=True)
-    text = (world.folder / "log").read_text()
-    assert text == "" or " good web 01: vm-export" in text
-    assert "VM  " not in text, "no table"
+def test_in_the_journal_each_line_has_its_fields(fleet: World) -> None:
+    fleet.pool.faults.add(TaskFails(path="/export", nth=1, code="VDI_IO_ERROR"))
+    done = subprocess.run(
+        ["unshare", "--mount", sys.executable, "-m", "tests.integration.journal", *command("run", "test")],
+        env=fleet.environ(),
+        cwd=Path(__file__).parents[2],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    came = json.loads(done.stdout)
+    first, failed, *good, last = came["entries"]
+    assert (came["code"], len(good)) == (3, 3)
+    assert (first["MESSAGE"], first["PRIORITY"]) == ("job test: 4 VMs to disk", "6")
+    assert {entry["VMBACKUP_JOB"] for entry in came["entries"]} == {"test"}
+    assert (failed["PRIORITY"], failed["VMBACKUP_CODE"], failed["VMBACKUP_STEP"]) == ("3", "VDI_IO_ERROR", "export")
+    assert {failed["VMBACKUP_VM"], *(entry["VMBACKUP_VM"] for entry in good)} == set(HOSTILE)
+    assert all(int(entry["VMBACKUP_READ"]) > MIB for entry in good)
+    assert (last["MESSAGE"][:12], last["PRIORITY"]) == ("not all good", "3")
 
 
 @pytest.mark.parametrize("pages", [0, 4])
@@ -351,3 +362,15 @@ def test_a_state_folder_that_is_full(world: World, pages: int) -> None:
         assert done.returncode == 2, done.stdout
         assert re.search(r"journal/.*: cannot be written: No space left on device\n +Make room there", done.stdout)
         assert (world.records(), world.files()) == (before, files)
+
+
+def test_a_run_whose_log_nobody_reads_any_more_goes_on(world: World) -> None:
+    with subprocess.Popen(
+        command("run", "test"), env=world.environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert "Logging error" not in said
+    assert len(world.backups()) == 1

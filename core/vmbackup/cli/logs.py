@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TextIO
 
 from vmbackup.cli.journald import JournalHandler, is_connected
 from vmbackup.metadata import one_line
@@ -69,8 +69,17 @@ class AsJson(logging.Formatter):
         return json.dumps({**head, "message": record.getMessage(), **facts_of(record)}, ensure_ascii=False)
 
 
+class _Lines(logging.StreamHandler[TextIO]):
+    """Writes lines for as long as somebody takes them: a run does not end because the reader of its log has gone."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say nothing where nobody reads; anything else is a fault of ours."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
 def _handler(format_: LogFormat) -> logging.Handler:
-    plain = logging.StreamHandler(sys.stdout)
+    plain = _Lines(sys.stdout)
     plain.setFormatter(AsJson() if format_ == "json" else ForPeople())
     return JournalHandler(plain, facts_of) if format_ == "journal" else plain
 

@@ -123,7 +123,7 @@ class Board(Nobody):
             seconds = self._seconds if self._seconds is not None else time.monotonic() - self._began
             read = sums.read + sum(row.read for row in now)
             rate = (read + sums.lost) / seconds if seconds > 0 else 0.0
-            missing = sum(max(0, row.estimate - row.read) for row in now)
+            missing = sum(max(0, sums.likely(row.estimate) - row.read) for row in now)
             missing += sums.likely(sum(task.estimate for task in waiting))
             return Picture(
                 job=self._run.job,

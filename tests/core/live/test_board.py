@@ -67,15 +67,25 @@ def test_bytes_are_counted_and_how_much_is_left_follows_from_the_rate() -> None:
     assert (seen(board).rows[0].rate, seen(board).rows[0].left) == (0.0, None)
 
 
-def test_vms_to_come_are_thought_to_be_as_full_as_those_that_are_done() -> None:
+def test_other_vms_are_thought_to_be_as_full_as_those_that_are_done() -> None:
     """The estimate is the most that can come: disks have holes."""
-    web = task("web", 16 * MIB)
-    board = begun(web, task("mail", 32 * MIB))
+    web, mail = task("web", 16 * MIB), task("mail", 32 * MIB)
+    board = begun(web, mail, task("db", 64 * MIB))
     board.step(web, "export")
     board.vm_done(result("web"))  # 4 MiB read of at most 16
     picture = seen(board)
     assert picture.left is not None
-    assert abs(picture.left * picture.rate - 8 * MIB) < 1
+    assert abs(picture.left * picture.rate - 24 * MIB) < 1
+    board.step(mail, "export")
+    board.streaming(mail, Stages())
+    board.sent(mail, 3 * MIB)
+    picture = seen(board)
+    assert picture.left is not None
+    assert abs(picture.left * picture.rate - 21 * MIB) < 1
+    board.sent(mail, 20 * MIB)
+    picture = seen(board)
+    assert picture.left is not None
+    assert abs(picture.left * picture.rate - 16 * MIB) < 1, "a VM that is fuller than thought"
 
 
 def test_another_attempt_begins_from_nothing() -> None:
