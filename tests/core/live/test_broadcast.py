@@ -3,7 +3,6 @@
 import socket
 import stat
 import subprocess
-import threading
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -13,6 +12,7 @@ from tests.core.builders import RUN, report, result
 from tests.core.live.runs import begun, task
 
 from vmbackup.live import Board, Broadcast, Picture, attached, last_ended, under_way
+from vmbackup.live.picture import PICTURE
 from vmbackup.live.place import address, folder_in
 from vmbackup.state import State
 
@@ -52,11 +52,11 @@ def test_who_attaches_late_sees_all_so_far_and_then_the_end(state: State, board:
     assert next(one for one in seen if one.counts.get("failed")).ended is None
     board.finished(report(result("mail")))
     broadcast.finished(report())
-    *_, last = seen
-    assert (last.ended is not None, last.code) == (True, 0)
     kept = last_ended(state, JOB)
     assert kept is not None
-    assert (kept.run, kept.code, kept.counts) == (last.run, last.code, last.counts)
+    assert (kept.run, kept.code, kept.ended is not None) == (RUN.id, 0, True)
+    *_, last = seen
+    assert last.ended is None or (last.code, last.counts) == (kept.code, kept.counts), "it came, or was too late"
 
 
 def test_several_watch_and_those_who_leave_cost_nothing(state: State, broadcast: Broadcast) -> None:
@@ -80,14 +80,15 @@ def test_who_does_not_read_holds_up_neither_the_others_nor_the_end(
     with socket.socket(socket.AF_UNIX) as hanging, address(folder_in(state.folder), JOB) as path:
         hanging.connect(path)
         seen = pictures(state)
-        assert len(list(islice(seen, 5))) == 5, "its socket is full long before"
+        room = hanging.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+        came = 0
+        while came < 2 * room:
+            came += len(PICTURE.dump_json(next(seen)))
         board.finished(report())
         broadcast.finished(report())
-        *_, last = seen
-        assert last.ended is not None
-        assert not [thread for thread in threading.enumerate() if thread.name == "vmbackup-broadcast"]
         data = b"".join(iter(lambda: hanging.recv(1 << 20), b""))
-    assert 0 < len(data) < 5 * len(data.split(b"\n")[0]), "nothing has piled up for it"
+    assert 0 < len(data) <= room + (1 << 18), "nothing has piled up for it"
+    assert len(list(seen)) < 10, "the other one is let go, too"
 
 
 def test_whoever_sends_something_is_not_listened_to(state: State, broadcast: Broadcast) -> None:
