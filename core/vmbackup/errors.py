@@ -27,7 +27,7 @@
     ├── NotifyError                  1   a report could not be delivered to somebody
     ├── VerificationFailed          13   a stored backup is not what its manifest says
     ├── VerificationUnread          15   a stored backup could not be read, and may be none the worse
-    └── NoRun                       16   no run is under way that could be watched, or it died
+    └── NoRun                       17   no run is under way that could be watched, or it died
 
 `Interrupted` stands outside the tree: it is a signal on its way out, and no `except VmbackupError` may stop it.
 """
@@ -195,7 +195,7 @@ class VerificationUnread(VmbackupError):
 class NoRun(VmbackupError):
     """No run is under way that could be watched, or the one that was has ended without a word."""
 
-    exit_code = 16
+    exit_code = 17
 
 
 class Interrupted(BaseException):

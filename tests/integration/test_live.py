@@ -213,7 +213,7 @@ def test_watch_attaches_late_and_ends_as_the_run_does(fleet: World, terminals: E
         assert "3 good, 1 failed" in terminal.text.replace("\n", " ")
         assert not terminal.screen.cursor.hidden
     done = fleet.cli("watch", "test")
-    assert done.returncode == 16
+    assert done.returncode == 17
     assert "no run of test is under way" in done.stderr
     assert "3 good, 1 failed, exit code 3" in done.stderr
     assert "3 good, 1 failed, exit code 3" in fleet.cli("watch").stderr
@@ -254,7 +254,7 @@ def test_a_run_that_is_killed_is_not_said_to_have_ended_well(fleet: World) -> No
         output, _ = watching.communicate(timeout=120)
     assert "has ended without a word" in output
     done = fleet.cli("watch", "test")
-    assert (done.returncode, "no run of test is under way" in done.stderr) == (16, True)
+    assert (done.returncode, "no run of test is under way" in done.stderr) == (17, True)
 
 
 def test_a_run_that_cannot_open_its_socket_goes_on(fleet: World) -> None:
@@ -265,7 +265,7 @@ def test_a_run_that_cannot_open_its_socket_goes_on(fleet: World) -> None:
         with stalled(fleet), under_cron(fleet) as run:
             begun(run)
             done = fleet.cli("watch", "test")
-            assert done.returncode == 16
+            assert done.returncode == 17
             assert f"it cannot be watched: process {run.pid} " in done.stderr
             fleet.pool.faults.clear()
             output, _ = run.communicate(timeout=120)
