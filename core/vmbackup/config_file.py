@@ -52,7 +52,7 @@ def find(given: Path | None) -> Path:
 
 def load(path: Path) -> ConfigFile:
     """Read and check a configuration file. Raises ConfigError with every problem that was found."""
-    text, status, tree = _read(path)
+    text, status, tree = read_tree(path)
     try:
         return ConfigFile(path, text, Config.model_validate(tree), shared=_is_shared(status))
     except ValidationError as error:
@@ -65,7 +65,7 @@ def load_plugins(given: Path | None) -> PluginsSection:
     path = _found(given)
     if path is None:
         return PluginsSection()
-    text, _, tree = _read(path)
+    text, _, tree = read_tree(path)
     try:
         return PluginsSection.model_validate(tree.get("plugins", {}))
     except ValidationError as error:
@@ -81,8 +81,8 @@ def _found(given: Path | None) -> Path | None:
     return next((path for path in DEFAULT_PATHS if path.exists()), None)
 
 
-def _read(path: Path) -> tuple[str, os.stat_result, dict[str, object]]:
-    """Read a file that is its owner's alone: its text, what it is, and the tree that it holds."""
+def read_tree(path: Path) -> tuple[str, os.stat_result, dict[str, object]]:
+    """Read a TOML file that is its owner's alone: its text, what it is, and its tree. Raises ConfigError."""
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())

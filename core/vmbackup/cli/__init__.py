@@ -14,6 +14,7 @@ from vmbackup.cli import (
     extract,
     listing,
     mirror,
+    nau,
     plugins,
     preview,
     rehearse,
@@ -63,6 +64,7 @@ app.command("restore")(restore.restore_backup)
 app.command("rehearse")(rehearse.rehearse)
 app.add_typer(plugins.app, name="plugins")
 app.command("site")(site.write_site)
+app.command("nau")(nau.nau)
 app.command("trust")(trust.trust)
 app.command("simulate")(simulate.simulate)
 app.command("demo")(demo.demo)

@@ -19,7 +19,11 @@ def preview(
     as_json: JsonOption = False,
 ) -> int:
     """Show what a job would do and every problem at once. Exits 0 or 2; changes nothing."""
-    site = open_site(config)
+    return preview_job(open_site(config), job, as_json)[1]
+
+
+def preview_job(site: Site, job: str, as_json: bool) -> tuple[Plan, int]:
+    """Show what a job of a site would do; return that, and the exit code."""
     parts = site.job(job)
     with site.session("vmbackup-preview") as session:
         inventory = read_inventory(session, read_pool(session))
@@ -29,7 +33,7 @@ def preview(
         print_json(_as_json(plan, problems))
     else:
         _show(plan, problems, site)
-    return PlanError.exit_code if problems else 0
+    return plan, PlanError.exit_code if problems else 0
 
 
 def _target_problems(parts: JobParts) -> list[Failure]:

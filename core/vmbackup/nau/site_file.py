@@ -1,0 +1,103 @@
+"""`/etc/vmbackup/nau.toml`: what NAU VMbackup needed not to be told inside the pool, or was told in its source."""
+
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import Field, ValidationError
+
+from vmbackup.config import Label, PluginsSection, PoolSection, Section
+from vmbackup.config_file import problems_of, read_tree, refuse
+from vmbackup.errors import ConfigError
+from vmbackup.nau.reading import Scalars
+from vmbackup.settings import Settings
+from vmbackup.xapi.trust import Address, normal_fingerprint
+
+PATH: Final = Path("/etc/vmbackup/nau.toml")
+USER: Final = "root"
+
+
+class Defaults(Settings):
+    """What the old script had in its source for a configuration that does not say it."""
+
+    pool_db_backup: bool = False
+    max_backups: int = Field(default=4, ge=1, strict=True)
+    backup_dir: Path = Path("/snapshots/BACKUPS")
+    status_log: Path | None = None
+    vdi_export_format: Literal["raw", "vhd"] = "raw"
+
+    @property
+    def scalars(self) -> Scalars:
+        """The same as a configuration has them."""
+        return Scalars(**self.model_dump())
+
+
+class NauFile(Settings):
+    """The whole file; `pool` is as in a configuration of ours, and needs no user and no password."""
+
+    pool: Section = Field(default_factory=dict)
+    state: str | None = None
+    defaults: Defaults = Field(default_factory=Defaults)
+    plugins: PluginsSection = Field(default_factory=PluginsSection)
+    notifiers: dict[Label, Section] = Field(default_factory=dict)
+    reporters: dict[Label, Section] = Field(default_factory=dict)
+
+    @property
+    def more(self) -> Mapping[str, Section]:
+        """The sections of those who are told of each run."""
+        return {"notifiers": dict(self.notifiers), "reporters": dict(self.reporters)}
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The file, whether others may read it, and what the command line says besides."""
+
+    file: NauFile
+    shared: bool = False
+    url: str | None = None
+    fingerprint: str | None = None
+
+    def pool(self, password: object) -> Section:
+        """Return the section of the pool, with this password. Raises ConfigError where nobody said which pool."""
+        own = dict(self.file.pool)
+        if self.url is not None and self.url != own.get("url"):
+            own.pop("tls", None)
+        own |= {"url": self.url} if self.url is not None else {}
+        own |= {"tls": {"fingerprint": self.fingerprint}} if self.fingerprint is not None else {}
+        if "url" not in own:
+            raise ConfigError(
+                "which pool? NAU VMbackup ran inside it, and had not to be told",
+                advice=f'Give --pool https://HOST --fingerprint sha256:…, or write into {PATH}:\n[pool]\nurl = "https://HOST"',
+            )
+        return {"username": USER, "password": password, **own}
+
+
+def surroundings(path: Path | None, url: str | None, fingerprint: str | None) -> Surroundings:
+    """Read the file, if it is there or named, and the options. Raises ConfigError."""
+    if url is not None:
+        Address.parse(url)
+    try:
+        normal = f"sha256:{normal_fingerprint(fingerprint)}" if fingerprint is not None else None
+    except ValueError as error:
+        raise ConfigError(f"--fingerprint: {error}") from None
+    there = path is not None or PATH.exists()
+    file, shared = _load(path or PATH) if there else (NauFile(), False)
+    return Surroundings(file, shared, url, normal)
+
+
+def _load(path: Path) -> tuple[NauFile, bool]:
+    text, status, tree = read_tree(path)
+    try:
+        file = NauFile.model_validate(tree)
+    except ValidationError as error:
+        refuse(path, text, problems_of(error, NauFile))
+        raise
+    try:
+        if file.pool:
+            PoolSection.model_validate({"username": USER, "password": "", **file.pool})
+    except ValidationError as error:
+        refuse(path, text, problems_of(error, PoolSection, ("pool",)))
+        raise
+    return file, bool(status.st_mode & (stat.S_IRGRP | stat.S_IROTH))
