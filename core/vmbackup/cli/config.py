@@ -1,19 +1,23 @@
-"""`vmbackup config`: what the configuration may say, for editors."""
+"""`vmbackup config`: what the configuration may say, for editors, and one of NAU VMbackup's as ours."""
 
 import json
 import sys
 
 import typer
 
+from vmbackup.cli import config_import
 from vmbackup.cli.options import ConfigOption, open_registry
 from vmbackup.config_schema import config_schema
 
-app = typer.Typer(help="What the configuration may say.", no_args_is_help=True)
+app = typer.Typer(help="What the configuration may say, and where one comes from.", no_args_is_help=True)
 
 
 @app.callback()
 def _config() -> None:
-    """What the configuration may say."""
+    """What the configuration may say, and where one comes from."""
+
+
+app.command("import")(config_import.import_nau)
 
 
 @app.command("schema")

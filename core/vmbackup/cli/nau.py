@@ -35,6 +35,7 @@ from vmbackup.site import Site
 from vmbackup.state import State, default_folder
 from vmbackup.watch import Watcher
 
+TRUST = f'if it is right: --fingerprint sha256:…, or in [pool] of {PATH}: tls = {{ fingerprint = "sha256:…" }}'
 TEXTS = {"help": HELP, "config": KEYS, "example": EXAMPLE}
 
 PoolOption = Annotated[str | None, typer.Option("--pool", metavar="URL", help="https://host of the coordinator.")]
@@ -111,11 +112,12 @@ class Call:
     def preview(self, as_json: bool) -> int:
         """Show what would be done."""
         site, job = self._ready()
+        if not as_json:
+            _show_settings(self.reading)
         try:
             plan, code = preview_job(site, job, as_json)
-        except Untrusted:
-            self._trust()
-            raise
+        except Untrusted as error:
+            raise Untrusted(error.message, advice=f"Compare it with the host's own; {TRUST}") from error
         tell(self.reading, remarks(self.reading, [covered.vm for covered in plan.inventory]))
         return code
 
@@ -129,7 +131,7 @@ class Call:
             summary(report, console())
         codes = {failure.code for failure in report.failures}
         if Untrusted.__name__ in codes:
-            self._trust()
+            sys.stderr.write(f"vmbackup: here it is not `vmbackup trust` that does it; {TRUST}\n")
         if TargetNotProven.__name__ in codes:
             sys.stderr.write(f"vmbackup: a folder is made known by: {self.again}\n")
         return exit_code(report, strict=strict)
@@ -156,13 +158,7 @@ class Call:
         section = self.around.pool(self.password.text) if not pool else {"username": "", "password": "", **pool}
         config = config_of(converted, section)
         file = ConfigFile(Path(self.reading.path), "", config, shared=self.around.shared)
-        return Site(file, Registry.installed(self.around.file.plugins), self.state.folder)
-
-    def _trust(self) -> None:
-        sys.stderr.write(
-            'vmbackup: here, that is --fingerprint sha256:…, or tls = { fingerprint = "sha256:…" } in [pool] of '
-            f"{PATH}\n"
-        )
+        return Site(file, Registry.installed(), self.state.folder)
 
 
 class Remarking:
@@ -222,6 +218,17 @@ def switch_notes(switches: Switches) -> Iterable[Note]:
         yield Note(0, "pre_clean is not followed: an old copy goes only when the new one is proven")
     if switches.compress:
         yield Note(0, "compress: by gzip on this machine, so that dom0 need not, and the OS disks as well")
+
+
+def _show_settings(reading: Reading) -> None:
+    """Print how the file is read, as a preview did of old."""
+    scalars = reading.scalars
+    console().print(
+        f"{name(reading.path)}, as NAU VMbackup {reading.dialect} reads it: max_backups={scalars.max_backups}"
+        f" backup_dir={name(str(scalars.backup_dir))} status_log={name(str(scalars.status_log or 'none'))}"
+        f" vdi_export_format={scalars.vdi_export_format} pool_db_backup={int(scalars.pool_db_backup)}",
+        soft_wrap=True,
+    )
 
 
 def _create(password: str, path: Path) -> int:

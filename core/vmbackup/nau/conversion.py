@@ -28,6 +28,7 @@ class Converted:
     excludes: tuple[Exclusion, ...]
     compress: bool = False
     identity: str = ""
+    state: str | None = None
     more: Mapping[str, Section] = field(default_factory=dict)
 
     @property
@@ -69,6 +70,7 @@ class Converted:
         """Return the whole configuration."""
         sections = {"methods": self.methods, "notifiers": self.more.get("notifiers", {}), "reporters": self.reporters}
         return {
+            **({"state": self.state} if self.state else {}),
             "pool": pool,
             "targets": {TARGET: self.target},
             **{name: section for name, section in sections.items() if section},
@@ -81,6 +83,7 @@ def convert(
     *,
     compress: bool = False,
     identity: str = "",
+    state: str | None = None,
     more: Mapping[str, Section] | None = None,
 ) -> Converted:
     """Translate what was read. `more` has sections of notifiers and reporters besides. Raises ConfigError."""
@@ -91,6 +94,7 @@ def convert(
         excludes=excludes_of(reading),
         compress=compress,
         identity=identity,
+        state=state,
         more=more or {},
     )
 

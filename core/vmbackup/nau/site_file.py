@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from pydantic import Field, ValidationError
 
-from vmbackup.config import Label, PluginsSection, PoolSection, Section
+from vmbackup.config import Label, PoolSection, Section
 from vmbackup.config_file import problems_of, read_tree, refuse
 from vmbackup.errors import ConfigError
 from vmbackup.nau.reading import Scalars
@@ -40,7 +40,6 @@ class NauFile(Settings):
     pool: Section = Field(default_factory=dict)
     state: str | None = None
     defaults: Defaults = Field(default_factory=Defaults)
-    plugins: PluginsSection = Field(default_factory=PluginsSection)
     notifiers: dict[Label, Section] = Field(default_factory=dict)
     reporters: dict[Label, Section] = Field(default_factory=dict)
 

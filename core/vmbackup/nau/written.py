@@ -22,6 +22,8 @@ def _lines(converted: Converted, pool: Section, about_pool: Mapping[str, str]) -
     reading = converted.reading
     yield f"# {one_line(reading.path)}, a configuration of NAU VMbackup {reading.dialect}, as one of vmbackup's."
     yield from (f"# {one_line(f'{reading.place(note.number)}: {note.text}')}" for note in reading.notes)
+    if converted.state:
+        yield f"state = {_value(converted.state)}"
     yield from _section("[pool]", pool, about_pool)
     about_target = {"path": _from(reading, "backup_dir"), "id": "of the folder, as it was set up"}
     yield from _section(f"[targets.{TARGET}]", converted.target, about_target)
