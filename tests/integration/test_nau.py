@@ -19,6 +19,7 @@ from vmbackup.simulator import DiskSpec, Simulator
 ROOT = Path(__file__).parents[2]
 LARGE = "PROD-CentOS7-large-user-disks"
 OUT = ("PROD-ubuntu12-benchmark", "PROD-ubuntu14-benchmark")
+DEV_RH = {"DEV-RH6", "DEV-RH7"}
 NAMES = (LARGE, "PROD-web", "PROD-db", *OUT, "DEV-RH6", "DEV-RH7", "DEV-SUSE")
 Call = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -27,7 +28,7 @@ Call = Callable[..., subprocess.CompletedProcess[str]]
 def site(tmp_path: Path, pool: Simulator) -> Path:
     """The announcement's VMs, its configuration as it stands in the examples, and a password file in NAU's way."""
     for name in NAMES:
-        pool.add_vm(name, [DiskSpec(MIB, seed=3), DiskSpec(2 * MIB, seed=4)])
+        pool.add_vm(name, [DiskSpec(MIB, seed=3), DiskSpec(MIB, seed=4)])
     (tmp_path / "BACKUPS").mkdir()
     example = (ROOT / "examples" / "weekend.cfg").read_text()
     (tmp_path / "weekend.cfg").write_text(example.replace("/snapshots/BACKUPS", str(tmp_path / "BACKUPS")))
@@ -61,6 +62,7 @@ def copies(site: Path) -> Counter[str]:
     return Counter(backup.parent.name.rpartition("--")[0] for backup in backups(site))
 
 
+@pytest.mark.timeout(300)
 def test_five_runs_of_the_announcement_s_configuration(site: Path, pool: Simulator, call: Call) -> None:
     """One OS disk alone; production whole, four copies; DEV-RH three; two that fall into PROD* not at all."""
     before = pool.records("VM").keys(), pool.records("VDI").keys()
@@ -179,18 +181,14 @@ def test_selectors_in_the_place_of_a_file(site: Path, call: Call) -> None:
         f'[reporters.old]\ntype = "json"\npath = "{site}"\n'
     )
     assert call("nau", "nau.password", "PROD-web", "init").returncode == 0
-    for selector, taken in (
-        ("PROD-web", {"PROD-web"}),
-        ("DEV-RH*", {"PROD-web", "DEV-RH6", "DEV-RH7"}),
-        ("vdi-export=PROD-db:2", {"PROD-web", "DEV-RH6", "DEV-RH7", "PROD-db"}),
-    ):
+    for selector, taken in (("DEV-RH*", DEV_RH), ("vdi-export=PROD-db:2", {*DEV_RH, "PROD-db"})):
         done = call("nau", "nau.password", selector, "compress=TRUE", "pre_clean=True")
         assert done.returncode == 0, done.stdout + done.stderr
         assert "pre_clean is not followed" in done.stderr
         assert set(copies(site)) == taken
     images = {path.name for path in site.glob("BACKUPS/*/*/*/*") if path.name.startswith(("image", "disk"))}
     assert images == {"image.xva.gz", "disk-0.raw.gz"}
-    assert len(list(site.glob("*.json"))) == 3, "who is told of each run is named in nau.toml"
+    assert len(list(site.glob("*.json"))) == 2, "who is told of each run is named in nau.toml"
     everything = call("nau", "nau.password", "vm-export=")
     assert everything.returncode == 2
     assert "takes all VMs" in everything.stderr
@@ -229,9 +227,9 @@ def test_the_status_log_goes_on_and_missing_vms_show_in_it_and_in_the_exit_code(
 
 
 def test_the_words_of_the_old_command_line(site: Path, call: Call) -> None:
-    for word, text in (("help", "pre_clean=True"), ("config", "max_backups=4"), ("example", "vm-export=DEV-RH*:3")):
-        done = call("nau", word)
-        assert (done.returncode, done.stderr) == (0, "")
+    done = call("nau", "any password", "config", "help", "example")
+    assert (done.returncode, done.stderr) == (0, "")
+    for text in ("max_backups=4", "pre_clean=True", "vm-export=DEV-RH*:3"):
         assert text in done.stdout
     assert call("nau").returncode == 2
     made = call("nau", "s3cret", "Create-Password-File=made")

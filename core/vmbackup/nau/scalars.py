@@ -57,7 +57,8 @@ def _switch(text: str) -> bool:
 
 
 def _path(text: str) -> Path:
-    bare = QUOTED.sub(r"\2", text)
+    quoted = QUOTED.fullmatch(text)
+    bare = quoted[2] if quoted else text
     if not bare.startswith("/"):
         raise ValueError(f"{bare!r} is no absolute path, which it must be: vmbackup may be started anywhere")
     if not bare.isprintable():

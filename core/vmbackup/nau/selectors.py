@@ -8,6 +8,7 @@ from vmbackup.nau.regex import Regex, of_grep, of_python_2
 from vmbackup.selection import Pattern
 
 SIMPLE: Final = re.compile(r"[A-Za-z0-9_\-\s]+", re.ASCII)
+SPECIAL: Final = re.compile(r"[\\.^$*+?{}\[\]|()]")
 REST: Final = "(?s:.*)"
 
 
@@ -47,7 +48,7 @@ class Beginning:
     @property
     def regex(self) -> str:
         """The same as a regular expression."""
-        return re.escape(self.text)
+        return SPECIAL.sub(r"\\\g<0>", self.text)
 
     @property
     def words(self) -> str:
