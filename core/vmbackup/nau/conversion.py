@@ -35,7 +35,8 @@ class Converted:
     def target(self) -> Section:
         """The folder of the old backups as a target."""
         identity = {"id": self.identity} if self.identity else {}
-        return {"type": "local", **identity, "path": str(self.reading.scalars.backup_dir)}
+        fixed = {"type": "local", **identity, "path": str(self.reading.scalars.backup_dir)}
+        return {**self.more.get("target", {}), **fixed}
 
     @property
     def methods(self) -> Section:
@@ -86,7 +87,10 @@ def convert(
     state: str | None = None,
     more: Mapping[str, Section] | None = None,
 ) -> Converted:
-    """Translate what was read. `more` has sections of notifiers and reporters besides. Raises ConfigError."""
+    """Translate what was read. Raises ConfigError.
+
+    `more` has what the old configuration could not say: `target`, `notifiers` and `reporters`.
+    """
     return Converted(
         reading=reading,
         job_name=job_name(reading),

@@ -35,18 +35,22 @@ class Defaults(Settings):
 
 
 class NauFile(Settings):
-    """The whole file; `pool` is as in a configuration of ours, and needs no user and no password."""
+    """The whole file; `pool` is as in a configuration of ours, and needs no user and no password.
+
+    `target` has further keys of the folder as a target; its type, id and path are not among them.
+    """
 
     pool: Section = Field(default_factory=dict)
     state: str | None = None
+    target: Section = Field(default_factory=dict)
     defaults: Defaults = Field(default_factory=Defaults)
     notifiers: dict[Label, Section] = Field(default_factory=dict)
     reporters: dict[Label, Section] = Field(default_factory=dict)
 
     @property
     def more(self) -> Mapping[str, Section]:
-        """The sections of those who are told of each run."""
-        return {"notifiers": dict(self.notifiers), "reporters": dict(self.reporters)}
+        """What comes into a configuration of ours besides the old one."""
+        return {"target": self.target, "notifiers": dict(self.notifiers), "reporters": dict(self.reporters)}
 
 
 @dataclass(frozen=True, slots=True)

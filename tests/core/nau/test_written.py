@@ -37,7 +37,8 @@ def whole() -> Converted:
     mail: dict[str, object] = {
         "ops": {"type": "email", "host": "smtp.example.edu", "to": ["a@example.edu"], "password": {"file": "/x"}}
     }
-    return convert(found, compress=True, identity="an-id", state="/var/lib/x", more={"notifiers": mail})
+    disk: dict[str, object] = {"filesystem": "ABCD-0123", "path": "/elsewhere"}
+    return convert(found, compress=True, identity="an-id", state="/var/lib/x", more={"notifiers": mail, "target": disk})
 
 
 def test_what_is_written_is_what_is_run() -> None:
@@ -48,6 +49,12 @@ def test_what_is_written_is_what_is_run() -> None:
     assert tree["jobs"]["A-b"]["compress"] == {"with": "gzip"}
     assert tree["jobs"]["A-b"]["pool-database"] is True
     assert tree["methods"] == {"vdi-export": {"format": "vhd"}}
+    assert tree["targets"]["backups"] == {
+        "type": "local",
+        "id": "an-id",
+        "path": '/mnt/my "backups"',
+        "filesystem": "ABCD-0123",
+    }
     assert tree["reporters"] == {"status": {"type": "status-log", "path": "/var/log/nau.log"}}
 
 
