@@ -153,7 +153,7 @@ def test_old_backups_stay_beside_ours_and_other_files_are_refused(site: Path, ca
     again = call("nau", "nau.password", "weekend.cfg", "init")
     assert again.returncode == 0
     assert "was set up before, and is known here now" in again.stdout
-    assert call("nau", "nau.password", "weekend.cfg").returncode == 0
+    assert call("nau", "nau.password", "weekend.cfg", "preview").returncode == 0
 
 
 def test_a_password_on_the_command_line_is_gone_from_there_once_it_is_read(site: Path, pool: Simulator) -> None:
@@ -242,14 +242,21 @@ def test_the_words_of_the_old_command_line(site: Path, call: Call) -> None:
     assert "there is no file weekand.cfg" in mistyped.stderr
 
 
-def test_a_wrong_password_and_a_strange_certificate_have_their_own_codes(site: Path, call: Call) -> None:
+def test_a_wrong_password_a_strange_certificate_and_a_wrong_file_beside_have_their_own_codes(
+    site: Path, call: Call
+) -> None:
     assert call("nau", "nau.password", "weekend.cfg", "init").returncode == 0
     (site / "nau.password").write_bytes(base64.b64encode(b"wrong"))
     assert call("nau", "nau.password", "weekend.cfg").returncode == 12
     strange = call("nau", "nau.password", "weekend.cfg", "--fingerprint", "00" * 32)
     assert strange.returncode == 12
     assert "--fingerprint sha256:" in strange.stderr
-    assert list(site.glob("BACKUPS/*/*/*/manifest.json")) == []
+    assert backups(site) == set()
+    settings = site / "nau.toml"
+    settings.write_text(settings.read_text() + '[reporters.log]\ntype = "status-log"\npath = "relative"\n')
+    wrong = call("nau", "nau.password", "weekend.cfg")
+    assert wrong.returncode == 2
+    assert f"{settings}:6: reporters.log.path: give an absolute path" in wrong.stderr
 
 
 def test_signs_of_both_dialects_are_shown_in_both_readings_and_nothing_runs(site: Path, call: Call) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vmbackup.cli.nau import (
+from vmbackup.cli.nau_reading import (
     AllVmsOption,
     DialectOption,
     FingerprintOption,
@@ -16,6 +16,7 @@ from vmbackup.cli.nau import (
     read_subject,
     tell,
 )
+from vmbackup.cli.options import StateOption
 from vmbackup.config import Config, Section
 from vmbackup.config_file import ConfigFile
 from vmbackup.errors import ConfigError, PlanError
@@ -30,7 +31,7 @@ from vmbackup.nau.words import Words, parse_switches
 from vmbackup.nau.written import text_of
 from vmbackup.registry import Registry
 from vmbackup.site import Site
-from vmbackup.state import State, default_folder
+from vmbackup.state import State
 from vmbackup.xapi.inventory import read_inventory, read_pool
 
 EXAMPLE_URL = "https://xen1.example.edu"
@@ -53,7 +54,7 @@ def import_nau(
     check: Annotated[
         bool, typer.Option("--check", help="Prove on the pool that both take the same VMs; exits 2 if not.")
     ] = False,
-    state: Annotated[Path | None, typer.Option("--state", metavar="DIR", help="The state folder.")] = None,
+    state: StateOption = None,
 ) -> int:
     """Write a configuration of NAU VMbackup as one of vmbackup's, each line with what it comes from."""
     if not file.exists():
@@ -61,7 +62,7 @@ def import_nau(
     around = surroundings(settings, pool, fingerprint)
     line = Words("", str(file), None, parse_switches(words or ()))
     reading = read_subject(line, dialect, around, all_vms=all_vms)
-    folder = State(_state(state, around))
+    folder = State(around.state(state))
     converted = convert(
         reading,
         compress=line.switches.compress,
@@ -78,10 +79,6 @@ def import_nau(
         _check(text, converted, folder)
     sys.stdout.write(text)
     return 0
-
-
-def _state(given: Path | None, around: Surroundings) -> Path:
-    return (given or (Path(around.file.state) if around.file.state else default_folder())).absolute()
 
 
 def _pool(around: Surroundings, password_file: Path | None, *, known: bool) -> Section:

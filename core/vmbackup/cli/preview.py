@@ -1,5 +1,6 @@
 """`vmbackup preview`: what a job would do, and everything that is wrong with it; nothing is changed."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,11 +20,12 @@ def preview(
     as_json: JsonOption = False,
 ) -> int:
     """Show what a job would do and every problem at once. Exits 0 or 2; changes nothing."""
-    return preview_job(open_site(config), job, as_json)[1]
+    site = open_site(config)
+    return preview_job(site, job, site.file.path, as_json)[1]
 
 
-def preview_job(site: Site, job: str, as_json: bool) -> tuple[Plan, int]:
-    """Show what a job of a site would do; return that, and the exit code."""
+def preview_job(site: Site, job: str, source: Path, as_json: bool) -> tuple[Plan, int]:
+    """Show what a job of a site would do, which `source` describes; return that, and the exit code."""
     parts = site.job(job)
     with site.session("vmbackup-preview") as session:
         inventory = read_inventory(session, read_pool(session))
@@ -32,7 +34,7 @@ def preview_job(site: Site, job: str, as_json: bool) -> tuple[Plan, int]:
     if as_json:
         print_json(_as_json(plan, problems))
     else:
-        _show(plan, problems, site)
+        _show(plan, problems, source)
     return plan, PlanError.exit_code if problems else 0
 
 
@@ -73,7 +75,7 @@ def _as_json(plan: Plan, problems: tuple[Failure, ...]) -> dict[str, object]:
     }
 
 
-def _show(plan: Plan, problems: tuple[Failure, ...], site: Site) -> None:
+def _show(plan: Plan, problems: tuple[Failure, ...], source: Path) -> None:
     out = console()
     shown = table("VM", "method", "disks", "size", "keep", "target", right=("disks", "size", "keep"))
     for task in plan.tasks:
@@ -98,4 +100,4 @@ def _show(plan: Plan, problems: tuple[Failure, ...], site: Site) -> None:
         if problem.advice:
             out.print(f"    {name(problem.advice)}", soft_wrap=True)
     if problems:
-        out.print(f"{len(problems)} problems; see {site.file.path}", soft_wrap=True)
+        out.print(f"{len(problems)} problems; see {source}", soft_wrap=True)

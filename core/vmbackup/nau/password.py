@@ -44,7 +44,7 @@ def read_password(word: str) -> Password:
     except OSError as error:
         if error.errno in NO_FILE:
             overwrite_argument(word)
-            return Password(word, None, ON_COMMAND_LINE)
+            return Password(_text(os.fsencode(word)), None, ON_COMMAND_LINE)
         raise ConfigError(f"{path}: the password file cannot be read: {error.strerror}") from error
     shared = mode & (stat.S_IRWXG | stat.S_IRWXO)
     warning = f"{path}: others than its owner may read this password: chmod 600 {path}" if shared else ""
@@ -64,7 +64,7 @@ def write_password(path: Path, text: str) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, 0o600)
-            file.write(base64.b64encode(text.encode(errors="surrogateescape")))
+            file.write(base64.b64encode(os.fsencode(text)))
     except OSError as error:
         raise ConfigError(f"{path}: the password file cannot be written: {error.strerror}") from error
 
@@ -96,6 +96,10 @@ def _decoded(path: Path, data: bytes) -> str:
             f"{path}: not a password file: {why if not password else 'it is too large'}",
             advice="It holds the password in Base64: vmbackup nau PASSWORD create-password-file=FILE",
         )
+    return _text(password)
+
+
+def _text(password: bytes) -> str:
     try:
         return password.decode()
     except UnicodeDecodeError:

@@ -51,7 +51,7 @@ def read_selector(text: str, dialect: Dialect | None, defaults: Scalars) -> Read
         raise ConfigError(
             f"{key!r} selects nothing", advice="Write vm-export=SELECTOR or vdi-export=SELECTOR, or name a file."
         )
-    return _reading("the command line", [Line(0, key, value)], dialect, defaults, [])
+    return _reading("selector", [Line(0, key, value)], dialect, defaults, [])
 
 
 def _reading(

@@ -13,6 +13,7 @@ from vmbackup.config_file import problems_of, read_tree, refuse
 from vmbackup.errors import ConfigError
 from vmbackup.nau.reading import Scalars
 from vmbackup.settings import Settings
+from vmbackup.state import default_folder
 from vmbackup.xapi.trust import Address, normal_fingerprint
 
 PATH: Final = Path("/etc/vmbackup/nau.toml")
@@ -55,12 +56,19 @@ class NauFile(Settings):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The file, whether others may read it, and what the command line says besides."""
+    """The file as it is read, its text, whether others may read it, and what the command line says besides."""
 
     file: NauFile
+    path: Path = PATH
+    text: str = ""
     shared: bool = False
     url: str | None = None
     fingerprint: str | None = None
+
+    def state(self, given: Path | None) -> Path:
+        """Return the state folder: the given one, that of the file, or the usual one."""
+        configured = Path(self.file.state) if self.file.state else default_folder()
+        return (given or configured).absolute()
 
     def pool(self, password: object) -> Section:
         """Return the section of the pool, with this password. Raises ConfigError where nobody said which pool."""
@@ -74,7 +82,7 @@ class Surroundings:
                 "which pool? NAU VMbackup ran inside it, and had not to be told",
                 advice=f'Give --pool https://HOST --fingerprint sha256:…, or write into {PATH}:\n[pool]\nurl = "https://HOST"',
             )
-        return {"username": USER, "password": password, **own}
+        return {"username": USER, **own, "password": password}
 
 
 def surroundings(path: Path | None, url: str | None, fingerprint: str | None) -> Surroundings:
@@ -85,13 +93,15 @@ def surroundings(path: Path | None, url: str | None, fingerprint: str | None) ->
         normal = f"sha256:{normal_fingerprint(fingerprint)}" if fingerprint is not None else None
     except ValueError as error:
         raise ConfigError(f"--fingerprint: {error}") from None
-    there = path is not None or PATH.exists()
-    file, shared = _load(path or PATH) if there else (NauFile(), False)
-    return Surroundings(file, shared, url, normal)
-
-
-def _load(path: Path) -> tuple[NauFile, bool]:
+    if path is None and not PATH.exists():
+        return Surroundings(NauFile(), url=url, fingerprint=normal)
+    path = path or PATH
     text, status, tree = read_tree(path)
+    shared = bool(status.st_mode & (stat.S_IRGRP | stat.S_IROTH))
+    return Surroundings(_checked(path, text, tree), path, text, shared, url, normal)
+
+
+def _checked(path: Path, text: str, tree: Section) -> NauFile:
     try:
         file = NauFile.model_validate(tree)
     except ValidationError as error:
@@ -103,4 +113,4 @@ def _load(path: Path) -> tuple[NauFile, bool]:
     except ValidationError as error:
         refuse(path, text, problems_of(error, PoolSection, ("pool",)))
         raise
-    return file, bool(status.st_mode & (stat.S_IRGRP | stat.S_IROTH))
+    return file

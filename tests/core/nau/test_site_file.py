@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from vmbackup.nau.reading import Scalars
 from vmbackup.nau.site_file import surroundings
 
 PRINT = "ab" * 32
+PAGE = Path(__file__).parents[3] / "docs" / "from-nau.md"
 
 
 def file(folder: Path, text: str) -> Path:
@@ -68,3 +70,15 @@ def test_options_that_cannot_be_are_refused(tmp_path: Path) -> None:
         surroundings(own, None, "abc")
     with pytest.raises(ConfigError, match=r"absent\.toml: cannot be read"):
         surroundings(tmp_path / "absent.toml", None, None)
+
+
+@pytest.mark.parametrize("block", re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL | re.MULTILINE))
+def test_what_the_page_shows_is_read(block: str, tmp_path: Path) -> None:
+    text = block.replace("sha256:…", f"sha256:{PRINT}")
+    assert surroundings(file(tmp_path, text), None, None).pool("x")["url"] == "https://xen1.example.edu"
+
+
+def test_the_state_folder_is_the_given_one_or_that_of_the_file(tmp_path: Path) -> None:
+    own = surroundings(file(tmp_path, 'state = "/srv/vmbackup"\n'), None, None)
+    assert own.state(None) == Path("/srv/vmbackup")
+    assert own.state(Path("/other")) == Path("/other")
