@@ -189,6 +189,12 @@ def test_selectors_in_the_place_of_a_file(site: Path, call: Call) -> None:
     images = {path.name for path in site.glob("BACKUPS/*/*/*/*") if path.name.startswith(("image", "disk"))}
     assert images == {"image.xva.gz", "disk-0.raw.gz"}
     assert len(list(site.glob("*.json"))) == 2, "who is told of each run is named in nau.toml"
+    idle = call("nau", "nau.password", "vm-export=(gone|DEV)-S.*")
+    assert idle.returncode == 0, idle.stdout
+    (site / "two.cfg").write_text(f"backup_dir={site}/BACKUPS\nvm-export=DEV-SUSE\nvm-export=web[.]lan\n")
+    idle = call("nau", "nau.password", "two.cfg")
+    assert idle.returncode == 5, "all good, but for a line that fits no VM"
+    assert "two.cfg:3: vm-export=web[.]lan: there is no such VM" in idle.stderr
     everything = call("nau", "nau.password", "vm-export=")
     assert everything.returncode == 2
     assert "takes all VMs" in everything.stderr

@@ -17,12 +17,12 @@ from vmbackup.nau.conversion import TARGET, config_of, convert
 from vmbackup.nau.folder import remembered, set_up
 from vmbackup.nau.password import Password
 from vmbackup.nau.reading import Reading
-from vmbackup.nau.resolving import remarks
+from vmbackup.nau.resolving import idle, remarks
 from vmbackup.nau.site_file import PATH, Surroundings
 from vmbackup.nau.words import Words
 from vmbackup.plan import Plan
 from vmbackup.registry import Registry
-from vmbackup.results import exit_code
+from vmbackup.results import WARNED, exit_code
 from vmbackup.run import run_job
 from vmbackup.site import Site
 from vmbackup.state import State
@@ -72,8 +72,9 @@ class Call:
         """Do it."""
         watcher = JsonLines(sole_output()) if as_json else watcher_for_people()
         site, job = self._ready()
+        remarking = Remarking(watcher, self.reading)
         with interruptible(self.state):
-            report = run_job(site, job, Remarking(watcher, self.reading))
+            report = run_job(site, job, remarking)
         if not as_json:
             summary(report, console())
         codes = {failure.code for failure in report.failures}
@@ -81,7 +82,7 @@ class Call:
             sys.stderr.write(f"vmbackup: here it is not `vmbackup trust` that does it; {TRUST}\n")
         if TargetNotProven.__name__ in codes:
             sys.stderr.write(f"vmbackup: a folder is made known by: {self.again}\n")
-        return exit_code(report, strict=strict)
+        return exit_code(report, strict=strict) or (WARNED if remarking.idle else 0)
 
     def _ready(self) -> tuple[Site, str]:
         """Return the site and the job's name, once the folder is known. Raises TargetNotProven where it is not."""
@@ -114,6 +115,7 @@ class Remarking:
         """`watcher` is told everything."""
         self._watcher = watcher
         self._reading = reading
+        self.idle = False
         self.step = watcher.step
         self.sent = watcher.sent
         self.vm_done = watcher.vm_done
@@ -121,8 +123,10 @@ class Remarking:
         self.finished = watcher.finished
 
     def planned(self, plan: Plan) -> None:
-        """Say it, and go on."""
-        tell(self._reading, remarks(self._reading, [covered.vm for covered in plan.inventory]))
+        """Say it, keep whether a line fits no VM, and go on."""
+        names = [covered.vm for covered in plan.inventory]
+        self.idle = bool(idle(self._reading, names))
+        tell(self._reading, remarks(self._reading, names))
         self._watcher.planned(plan)
 
 

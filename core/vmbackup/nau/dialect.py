@@ -11,8 +11,8 @@ from vmbackup.nau.reading import EXCLUDE, Dialect, place
 from vmbackup.nau.rules import Rules, is_rule
 from vmbackup.nau.selectors import Selector
 
-# `*` alone, or behind a letter, digit, hyphen, underscore or blank, with nothing before it that means something.
-OF_3_0: Final = re.compile(r"[^.$^\[\](){}|\\?+*]*(?<![^\w\- ])\*")
+# `*` alone, or behind a letter, digit, hyphen, underscore or blank, with nothing but dots before that means something.
+OF_3_0: Final = re.compile(r"[^$^\[\](){}|\\?+*]*(?<![^\w\- ])\*")
 OF_3_1: Final = re.compile(r"[$^\[(|\\?+{]|\.\*|\*.")
 
 

@@ -30,6 +30,11 @@ def take(reading: Reading, name: str) -> Taken | None:
     return None
 
 
+def idle(reading: Reading, names: Sequence[str]) -> list[Rule]:
+    """Return the lines that fit none of the VMs: one may have been renamed, and is not backed up any more."""
+    return [rule for rule in reading.rules if not any(rule.selector.fits(name) for name in names)]
+
+
 def remarks(reading: Reading, names: Sequence[str]) -> Iterator[Note]:
     """Yield what can be told of the lines only once the pool's names are known."""
     for rule in reading.rules:

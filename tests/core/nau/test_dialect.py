@@ -15,6 +15,7 @@ from vmbackup.nau.reading import Dialect
         "vm-export=web_*",
         'vm-export="my vm*"',
         "vm-export=a.b ; vm-export=PROD*",
+        "vm-export=web.lan*",
     ],
 )
 def test_a_trailing_star_alone_is_3_0_s(lines: str) -> None:
