@@ -4,12 +4,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from vmbackup.cli.logs import Wish
 from vmbackup.cli.nau_reading import tell
-from vmbackup.cli.output import console, name, sole_output
+from vmbackup.cli.output import console, name
 from vmbackup.cli.preview import preview_job
-from vmbackup.cli.run import summary
+from vmbackup.cli.run import looking_on, summary
 from vmbackup.cli.signals import interruptible
-from vmbackup.cli.watchers import JsonLines, watcher_for_people
 from vmbackup.config import Section
 from vmbackup.config_file import ConfigFile
 from vmbackup.errors import TargetNotProven, Untrusted
@@ -26,7 +26,7 @@ from vmbackup.results import WARNED, exit_code
 from vmbackup.run import run_job
 from vmbackup.site import Site
 from vmbackup.state import State
-from vmbackup.watch import Watcher
+from vmbackup.watch import Nobody, Several
 
 TRUST = f'if it is right: --fingerprint sha256:…, or in [pool] of {PATH}: tls = {{ fingerprint = "sha256:…" }}'
 
@@ -70,11 +70,11 @@ class Call:
 
     def run(self, as_json: bool, strict: bool) -> int:
         """Do it."""
-        watcher = JsonLines(sole_output()) if as_json else watcher_for_people()
         site, job = self._ready()
-        remarking = Remarking(watcher, self.reading)
-        with interruptible(self.state):
-            report = run_job(site, job, remarking)
+        remarking = Remarking(self.reading)
+        wish = Wish(site.config.log.format, quiet=False)
+        with interruptible(self.state), looking_on(site, wish, as_json=as_json, strict=strict) as watcher:
+            report = run_job(site, job, Several((remarking, watcher)))
         if not as_json:
             summary(report, console())
         codes = {failure.code for failure in report.failures}
@@ -108,26 +108,19 @@ class Call:
         return Site(file, Registry.installed(), self.state.folder)
 
 
-class Remarking:
-    """A watcher that says first what can be told of the old lines once the pool's names are known."""
+class Remarking(Nobody):
+    """Says what can be told of the old lines once the pool's names are known."""
 
-    def __init__(self, watcher: Watcher, reading: Reading) -> None:
-        """`watcher` is told everything."""
-        self._watcher = watcher
+    def __init__(self, reading: Reading) -> None:
+        """`reading` is of the old file."""
         self._reading = reading
         self.idle = False
-        self.step = watcher.step
-        self.sent = watcher.sent
-        self.vm_done = watcher.vm_done
-        self.warned = watcher.warned
-        self.finished = watcher.finished
 
     def planned(self, plan: Plan) -> None:
-        """Say it, keep whether a line fits no VM, and go on."""
+        """Say it, and keep whether a line fits no VM."""
         names = [covered.vm for covered in plan.inventory]
         self.idle = bool(idle(self._reading, names))
         tell(self._reading, remarks(self._reading, names))
-        self._watcher.planned(plan)
 
 
 def _show_settings(reading: Reading) -> None:

@@ -1,6 +1,7 @@
 """`vmbackup run`: run a job."""
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ from vmbackup.errors import ConfigError
 from vmbackup.live import Board, Broadcast
 from vmbackup.results import Failure, Report, VMResult, exit_code
 from vmbackup.run import run_job
+from vmbackup.site import Site
 from vmbackup.watch import Several, Watcher
 
 
@@ -36,17 +38,24 @@ def run(
         raise ConfigError("--json prints the events of a run; it has no log lines for --log-format or --quiet")
     site = open_site(config, state)
     wish = Wish(log_format or site.config.log.format, quiet)
+    with interruptible(site.state()), looking_on(site, wish, as_json=as_json, strict=strict) as watcher:
+        report = run_job(site, job, watcher)
+    if wish.summary and not as_json:
+        summary(report, console())
+    start_workers(site, job, report)
+    return exit_code(report, strict=strict)
+
+
+@contextmanager
+def looking_on(site: Site, wish: Wish, *, as_json: bool, strict: bool) -> Iterator[Watcher]:
+    """Give the watcher of a run for standard output and for `vmbackup watch`, until the end of the `with`."""
     board = Board(strict=strict)
     broadcast = Broadcast(site.state().folder, board.picture)
     seen: AbstractContextManager[Watcher] = (
         nullcontext(JsonLines(sole_output())) if as_json else for_people(board, wish)
     )
-    with interruptible(site.state()), seen as watcher:
-        report = run_job(site, job, Several((board, broadcast, watcher)))
-    if wish.summary and not as_json:
-        summary(report, console())
-    start_workers(site, job, report)
-    return exit_code(report, strict=strict)
+    with seen as watcher:
+        yield Several((board, broadcast, watcher))
 
 
 def summary(report: Report, out: Console) -> None:
