@@ -13,15 +13,16 @@ from vmbackup.protection import TOLERANCE, Seen
 from vmbackup.repository import Broken, Repository
 from vmbackup.results import Backup, Failure, Report
 from vmbackup.site import Site
+from vmbackup.targets import entered
 
 # Whoever watches waits for no target that hangs.
 STALL = 60.0
 
 
-def survey(site: Site, labels: Iterable[str], now: datetime) -> Seen:
-    """Read what lies on these targets at `now`, in UTC; one that cannot be read, or on which nothing moves, is away.
+def survey(site: Site, labels: Iterable[str], now: datetime, stall: float = STALL) -> Seen:
+    """Read what lies on these targets at `now`, in UTC; one that cannot be read is away.
 
-    Raises ConfigError for a label that the configuration does not have.
+    So is one on which nothing moves for `stall` seconds. Raises ConfigError for a label that nobody has configured.
     """
     targets: list[str] = []
     away: list[tuple[str, str]] = []
@@ -30,9 +31,12 @@ def survey(site: Site, labels: Iterable[str], now: datetime) -> Seen:
     rehearsals: list[Rehearsed] = []
     unread: list[str] = []
     for label in dict.fromkeys(labels):
-        lane = Lane(site.repository(label), STALL)
+        lane = Lane(site.repository(label), stall)
+        left: list[Failure] = []
         try:
-            found = lane.do(partial(_look, now=now))
+            with entered([lane], left.append) as there:
+                there.proven()
+                found = lane.do(partial(_look, now=now))
         except VmbackupError as error:
             away.append((label, error.message))
             continue
@@ -42,7 +46,7 @@ def survey(site: Site, labels: Iterable[str], now: datetime) -> Seen:
         backups += found.backups
         reports.update((report.run.id, report) for report in found.reports)
         rehearsals += found.rehearsals
-        unread += found.unread
+        unread += [*found.unread, *(failure.message for failure in left)]
     return Seen(
         targets=tuple(targets),
         backups=tuple(backups),
@@ -55,13 +59,11 @@ def survey(site: Site, labels: Iterable[str], now: datetime) -> Seen:
 
 
 def _look(repository: Repository, now: datetime) -> Seen:
-    with repository.target:
-        repository.prove()
-        everything = list(repository.scan())
-        failures: list[Failure] = []
-        reports = tuple(last_runs(repository, now + TOLERANCE, tell=failures.append))
-        vms = {one.uuid for report in reports for one in report.inventory}
-        rehearsals = tuple(one for vm in sorted(vms) for one in islice(repository.rehearsals(vm), 1))
+    everything = list(repository.scan())
+    failures: list[Failure] = []
+    reports = tuple(last_runs(repository, now + TOLERANCE, tell=failures.append))
+    vms = {one.uuid for report in reports for one in report.inventory}
+    rehearsals = tuple(one for vm in sorted(vms) for one in islice(repository.rehearsals(vm), 1))
     label = repository.target.label
     broken = [f"{label}:{one.folder}: {one.reason}" for one in everything if isinstance(one, Broken)]
     return Seen(

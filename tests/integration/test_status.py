@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.integration.world import MIB, World, job, json_of
 
+from vmbackup.cli.options import open_site
 from vmbackup.protection import Standing, Status, judge
 from vmbackup.results import exit_code
 from vmbackup.simulator import DiskSpec, Simulator
@@ -141,3 +142,36 @@ def test_the_pool_is_not_asked(world: World, pool: Simulator) -> None:
     world.run()
     pool.stop()
     assert world.cli("status").returncode == 0
+
+
+HANGS = """
+import threading
+from vmbackup import hookimpl
+from vmbackup_targets.local import Local
+
+class Hangs(Local):
+    name = "hangs"
+
+    def entries(self, prefix=""):
+        threading.Event().wait()
+
+@hookimpl
+def vmbackup_register():
+    return [Hangs]
+"""
+
+
+def test_a_target_that_hangs_is_away_and_costs_nobody_the_others(world: World, tmp_path: Path) -> None:
+    world.run()
+    plugins = tmp_path / "plugins"
+    plugins.mkdir(mode=0o700)
+    (plugins / "hangs.py").write_text(HANGS)
+    more = f'[plugins]\npaths = ["{plugins}"]\n[targets.slow]\ntype = "hangs"\n'
+    more += f'id = "{world.identity}"\npath = "{world.target}"\n'
+    world.configure(job("web*"), head=world.head + more)
+    seen = survey(open_site(world.config), ["slow", "disk"], datetime.now(UTC), stall=5)
+    assert seen.targets == ("disk",)
+    ((label, message),) = seen.away
+    assert label == "slow"
+    assert "slow" in message
+    assert len(seen.backups) == 1
