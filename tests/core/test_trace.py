@@ -34,6 +34,7 @@ def test_each_call_is_told_with_its_plugin_and_outcome(
         "vmbackup trace: vmbackup_backup_stored of listener-a:main: ok in S",
         "vmbackup trace: vmbackup_vm_finished of listener-a:main: ok in S",
         "vmbackup trace: vmbackup_run_finished of listener-a:main: ok in S",
+        "vmbackup trace: meeting of reporter html: ok in S",
         "vmbackup trace: reporter html: raised BackupError in S",
     ]
 
