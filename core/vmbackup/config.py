@@ -19,6 +19,7 @@ from vmbackup.errors import ConfigError
 from vmbackup.headroom import Margin
 from vmbackup.life_sign import LifeSign
 from vmbackup.moments import FACTS, Moment, placeholders
+from vmbackup.results import Result
 from vmbackup.selection import Pattern
 from vmbackup.settings import Secret, Settings
 from vmbackup.xapi.trust import Address, Trust, normal_fingerprint
@@ -196,6 +197,24 @@ class MirrorRules(Settings):
     wait: bool = Field(default=True, description="whether what is to be compressed later is copied only then")
 
 
+def _pattern(value: str) -> str:
+    return Selector(match=value).match
+
+
+VMPattern = Annotated[str, AfterValidator(_pattern)]
+
+
+class NotifierRules(Settings):
+    """What of a notifier's section is the core's own business: which runs are told."""
+
+    when: Literal["always", "problem", "change", "failure"] = Field(
+        default="always", description="every run, or only those with warnings, with another result, or that failed"
+    )
+    jobs: tuple[Label, ...] = Field(default=(), description="only runs of these jobs")
+    vms: tuple[VMPattern, ...] = Field(default=(), description="only runs with these VMs, judged by them alone")
+    results: tuple[Result, ...] = Field(default=(), description="only runs with one of these results")
+
+
 class Rehearse(Settings):
     """How `vmbackup rehearse --job` rehearses the restore of this job's backups."""
 
@@ -271,10 +290,6 @@ class LogSection(Settings):
     )
 
 
-def _pattern(value: str) -> str:
-    return Selector(match=value).match
-
-
 class Hook(Settings):
     """A command of the site's own at a moment of a run."""
 
@@ -282,7 +297,7 @@ class Hook(Settings):
     run: tuple[str, ...] = Field(min_length=1, description="a program and its arguments, with {facts}; no shell")
     timeout: Duration = Field(default=60.0, description="a command that takes longer is killed")
     jobs: tuple[Label, ...] = Field(default=(), description="only in runs of these jobs")
-    vms: tuple[Annotated[str, AfterValidator(_pattern)], ...] = Field(default=(), description="only for these VMs")
+    vms: tuple[VMPattern, ...] = Field(default=(), description="only for these VMs")
     targets: tuple[Label, ...] = Field(default=(), description="only for backups on these targets")
 
     @field_validator("run")

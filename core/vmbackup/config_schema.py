@@ -8,7 +8,7 @@ neither `if` nor `then`, so that each section names its plugins in an `anyOf` to
 import re
 from collections.abc import Mapping
 
-from vmbackup.config import LABEL, Config, MirrorRules
+from vmbackup.config import LABEL, Config, MirrorRules, NotifierRules
 from vmbackup.contracts import Compressor, Method, Mirror, Notifier, Reporter, Target
 from vmbackup.registry import Registry
 from vmbackup.settings_schema import Schema, schema_of
@@ -25,6 +25,7 @@ SECTIONS = {
 OURS: Mapping[str, Schema] = {
     Target.kind: {"id": {"type": "string", "description": "what `vmbackup target init` has printed"}},
     Mirror.kind: schema_of(MirrorRules)["properties"],
+    Notifier.kind: schema_of(NotifierRules)["properties"],
 }
 
 

@@ -19,7 +19,7 @@ from typing_extensions import Buffer
 from vmbackup.images import ImageCheck
 from vmbackup.manifest import Exported
 from vmbackup.models import VM, Disk
-from vmbackup.results import Report
+from vmbackup.results import Report, Run
 from vmbackup.settings import NoSettings, Settings
 
 S_co = TypeVar("S_co", bound=Settings, covariant=True)
@@ -333,10 +333,21 @@ class Reporter(Plugin[S_co]):
 
 
 class Notifier(Plugin[S_co]):
-    """Tells somebody about a run."""
+    """Tells somebody about a run. Whether a run is told at all, and what becomes of it then, is the core's business."""
 
     kind = "notifier"
 
+    def started(self, run: Run) -> None:
+        """Called where a run begins, whatever its end is told of. What it raises is a warning, and not tried again."""
+
     @abstractmethod
     def notify(self, report: Report) -> None:
-        """Called once at the end of each run of a job that names this notifier. Raises when nobody could be told."""
+        """Tell of a run that is over. Raises NotifyError where not everybody was told.
+
+        The report is then kept, and told again at the end of later runs, of whatever job, until that succeeds.
+        """
+
+    def notify_rest(self, report: Report, told: tuple[str, ...]) -> None:
+        """Tell again of a run of which those in `told` know already, by the NotifyError of an earlier call."""
+        del told
+        self.notify(report)

@@ -179,6 +179,11 @@ class Untrusted(LoginRefused):
 class NotifyError(VmbackupError):
     """A report did not reach everybody whom it should: not sent, or not written. The run itself is none the worse."""
 
+    def __init__(self, message: str, *, advice: str = "", told: Sequence[str] = ()) -> None:
+        """`told` are those whom a notifier has reached all the same, in its own words: they are not told again."""
+        super().__init__(message, advice=advice)
+        self.told = tuple(told)
+
 
 class VerificationFailed(VmbackupError):
     """A stored backup is not what its manifest says."""

@@ -8,11 +8,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from vmbackup.containment import Contained
-from vmbackup.contracts import Notifier, Past, Reporter
+from vmbackup.containment import Contained, Ended
+from vmbackup.contracts import Past, Reporter
 from vmbackup.errors import Interrupted
 from vmbackup.hooks import Hooks
 from vmbackup.models import VM
+from vmbackup.post import Post
 from vmbackup.registry import Registry
 from vmbackup.results import Backup, Failure, Report, Run, VMResult
 from vmbackup.settings import Settings
@@ -26,17 +27,17 @@ class Listeners:
         self,
         registry: Registry,
         reporters: Iterable[Reporter[Settings]],
-        notifiers: Iterable[Notifier[Settings]],
+        post: Post,
         hooks: Hooks,
         patience: float,
     ) -> None:
-        """`reporters` and `notifiers` are those that the job names, in its order, `hooks` the site's own commands.
+        """`reporters` are those that the job names, in its order, `post` has its notifiers, `hooks` are the site's.
 
         `patience` is how long one of the plugins may take for one call, in seconds.
         """
         self._hooks = registry.hooks
         self._reporters = tuple(reporters)
-        self._notifiers = tuple(notifiers)
+        self._post = post
         self.hooks = hooks
         self.failures = [
             Failure(
@@ -52,9 +53,11 @@ class Listeners:
         """Tell that a run begins."""
         self._tell("vmbackup_run_started", run=run)
         self.hooks.run_started(run)
+        self.failures += self._post.run_started(run, self._called)
 
     def vm_started(self, run: Run, vm: VM) -> None:
         """Tell that a VM's backup begins."""
+        self._post.vm_started(vm)
         self._tell("vmbackup_vm_started", run=run, vm=vm)
         self.hooks.vm_started(run, vm)
 
@@ -82,8 +85,7 @@ class Listeners:
                 f"reporter {reporter.label}", f"meeting of reporter {reporter.label}", partial(reporter.meet, past)
             )
             self._guard(name := f"reporter {reporter.label}", name, partial(reporter.write, report))
-        for notifier in self._notifiers:
-            self._guard(name := f"notifier {notifier.label}", name, partial(notifier.notify, report))
+        self.failures += self._post.run_finished(report, self._called)
         self._contained.close()
         return replace(report, warnings=report.warnings + self._taken())
 
@@ -101,20 +103,26 @@ class Listeners:
             self._guard(name, f"{moment} of {name}", partial(implementation.function, *given))
 
     def _guard(self, plugin: str, who: str, call: Callable[[], object]) -> None:
-        """Call a plugin, unless an earlier call of it has not ended; keep what there is to say about that."""
+        """Call a plugin, and keep what there is to say about that."""
+        if ended := self._called(plugin, who, call):
+            self.failures += ended.said
+
+    def _called(self, plugin: str, who: str, call: Callable[[], object]) -> Ended[object] | None:
+        """Call a plugin, unless an earlier call of it has not ended."""
         if plugin in self._hanging:
-            return
+            return None
         try:
             ended = self._contained.call(who, partial(_traced, who, call))
         except Interrupted:
             self._hanging.add(plugin)
             raise
-        self.failures += ended.said
-        if ended.value is not None:
-            kind = type(ended.value).__name__
-            self.failures.append(Failure(who, "Returned", f"it has returned a {kind}, which nobody takes"))
         if ended.hangs:
             self._hanging.add(plugin)
+        if ended.value is not None:
+            kind = type(ended.value).__name__
+            returned = Failure(who, "Returned", f"it has returned a {kind}, which nobody takes")
+            return replace(ended, changes=(*ended.changes, returned))
+        return ended
 
 
 def _traced(who: str, call: Callable[[], object]) -> object:

@@ -13,6 +13,8 @@ from vmbackup.models import Pool
 # The step before the first VM: what fails there stops everything, and has an exit code of its own.
 PREPARE = "prepare"
 ALL_GOOD, SOME_FAILED, ALL_FAILED, WARNED = 0, 3, 4, 5
+# What a run came to, in a word.
+Result = Literal["good", "warnings", "failed", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +228,13 @@ class Report:
     def succeeded(self) -> int:
         """How many VMs have a proven backup on every target."""
         return sum(result.good for result in self.results)
+
+    @property
+    def result(self) -> Result:
+        """What the run came to, in a word."""
+        if self.interrupted is not None:
+            return "interrupted"
+        return "failed" if self.failed else "warnings" if self.all_warnings else "good"
 
     @property
     def all_warnings(self) -> tuple[Failure, ...]:

@@ -23,6 +23,7 @@ from vmbackup.mirroring import Courier, Lying, mirror_lock
 from vmbackup.models import Pool
 from vmbackup.plan import Plan, Task, make_plan
 from vmbackup.pool_database import dump_pool_database
+from vmbackup.post import Post
 from vmbackup.prune import prune
 from vmbackup.records import store_record
 from vmbackup.repository import Repository
@@ -89,7 +90,8 @@ def run_job(site: Site, name: str, watcher: Watcher) -> Report:
     parts = site.job(name)
     state = site.state()
     with state.lock(name), ExitStack() as lasting, closing(Hooks(site.config.hooks, name)) as hooks:
-        listeners = Listeners(site.registry, parts.reporters, parts.notifiers, hooks, site.config.plugins.timeout)
+        post = Post(state, parts.notifiers, site.notifier)
+        listeners = Listeners(site.registry, parts.reporters, post, hooks, site.config.plugins.timeout)
         unknown = Pool(
             ref="", uuid="", name=site.config.pool.url, coordinator="", product="", version="", default_sr=""
         )

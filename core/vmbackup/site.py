@@ -10,7 +10,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from vmbackup.bench import Packing
-from vmbackup.config import Config, Job, MirrorRules, Section
+from vmbackup.config import Config, Job, MirrorRules, NotifierRules, Section
 from vmbackup.config_file import ConfigFile, ConfigProblem, problems_of, secret_shown
 from vmbackup.contracts import Method, Mirror, Notifier, Plugin, Reporter, Target
 from vmbackup.errors import ConfigError
@@ -36,7 +36,7 @@ class JobParts:
     packing: Packing
     mirrors: tuple[tuple[Mirror[Settings], MirrorRules], ...]
     reporters: tuple[Reporter[Settings], ...]
-    notifiers: tuple[Notifier[Settings], ...]
+    notifiers: tuple[tuple[Notifier[Settings], NotifierRules], ...]
 
 
 class Site:
@@ -104,10 +104,11 @@ class Site:
         mirrors = collect.each("mirrors", "mirror", job.mirrors, config.mirrors, lambda label, _: self._mirror(label))
         packing = collect.make(partial(self._packing, name, job))
         reporters = collect.each("report", "reporter", job.report, config.reporters, registry.reporter)
-        notifiers = collect.each("notify", "notifier", job.notify, config.notifiers, registry.notifier)
+        notifiers = collect.each("notify", "notifier", job.notify, config.notifiers, self._notifier)
         collect.problems += _unknown_in_hooks(config)
         self.file.refuse(collect.problems)
-        for plugin in (*filter(None, methods.values()), *reporters, *notifiers, *(mirror for mirror, _ in mirrors)):
+        ruled = (plugin for plugin, _ in (*mirrors, *notifiers))
+        for plugin in (*filter(None, methods.values()), *reporters, *ruled):
             self._keep_secrets(plugin)
         return JobParts(
             name=name,
@@ -140,8 +141,7 @@ class Site:
         return mirror, rules
 
     def _mirror(self, label: str) -> tuple[Mirror[Settings], MirrorRules]:
-        section = dict(self.config.mirrors[label])
-        own = {key: section.pop(key) for key in [*MirrorRules.model_fields] if key in section}
+        own, section = _split(self.config.mirrors[label], MirrorRules)
         try:
             rules = MirrorRules.model_validate(own)
         except ValidationError as error:
@@ -149,6 +149,30 @@ class Site:
         mirror = self.registry.mirror(label, section)
         mirror.meet(self._opened)
         return mirror, rules
+
+    def notifier(self, label: str) -> Notifier[Settings]:
+        """Return a notifier. Raises ConfigError."""
+        if label not in self.config.notifiers:
+            raise ConfigError(f"{self.file.path}: {_unknown('notifier', label, self.config.notifiers)}")
+        try:
+            notifier, _ = self._notifier(label, self.config.notifiers[label])
+        except SectionError as error:
+            self.file.refuse(error.problems)
+            raise
+        self._keep_secrets(notifier)
+        return notifier
+
+    def _notifier(self, label: str, whole: Section) -> tuple[Notifier[Settings], NotifierRules]:
+        own, section = _split(whole, NotifierRules)
+        try:
+            rules = NotifierRules.model_validate(own)
+        except ValidationError as error:
+            raise SectionError(problems_of(error, NotifierRules, ("notifiers", label))) from None
+        if unknown := [job for job in rules.jobs if job not in self.config.jobs]:
+            raise SectionError(
+                [ConfigProblem(("notifiers", label, "jobs"), _unknown("job", unknown[0], self.config.jobs))]
+            )
+        return self.registry.notifier(label, section), rules
 
     @contextmanager
     def _opened(self, label: str) -> Iterator[Target[Settings]]:
@@ -207,6 +231,12 @@ class _Collector:
             elif (plugin := self.make(partial(factory, label, sections[label]))) is not None:
                 made.append(plugin)
         return made
+
+
+def _split(section: Section, rules: type[Settings]) -> tuple[Section, Section]:
+    """Return what of a section is the core's own business, and what is the plugin's."""
+    own = {key: value for key, value in section.items() if key in rules.model_fields}
+    return own, {key: value for key, value in section.items() if key not in own}
 
 
 def _unknown_in_hooks(config: Config) -> Iterator[ConfigProblem]:

@@ -1,4 +1,4 @@
-"""What an installation keeps: who it is, a lock for each job, the journals, and records that wait for a target."""
+"""What an installation keeps: who it is, a lock for each job, the journals, and what waits for a target or a reader."""
 
 import contextlib
 import fcntl
@@ -32,7 +32,7 @@ class State:
         """`folder` is absolute. Raises ConfigError where it cannot be made."""
         self.folder = folder
         try:
-            for name in ("", "journal", "locks", "waiting"):
+            for name in ("", "journal", "locks", "waiting", "spool"):
                 (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(
@@ -49,6 +49,16 @@ class State:
     def waiting(self) -> Path:
         """Where records of runs wait while their target is away."""
         return self.folder / "waiting"
+
+    @property
+    def spool(self) -> Path:
+        """Where reports wait that a notifier could not tell."""
+        return self.folder / "spool"
+
+    @property
+    def verdicts(self) -> Path:
+        """Where it stands for each job what its last run came to, for those who are told of changes alone."""
+        return self.folder / "verdicts"
 
     def members(self, host: str) -> tuple[str, ...]:
         """Return the addresses of the pool that was last seen behind `host`, as a way in when that one is down."""

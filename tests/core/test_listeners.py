@@ -3,21 +3,26 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
 from tests.core.builders import FAILURE, RUN, backup, report, result, vm
 
+from vmbackup.config import NotifierRules
 from vmbackup.contracts import Notifier, Past, Reporter
-from vmbackup.errors import BackupError, Interrupted
+from vmbackup.errors import BackupError, ConfigError, Interrupted
 from vmbackup.hooks import Hooks
 from vmbackup.listeners import Listeners
+from vmbackup.post import Post
 from vmbackup.registry import Registry
 from vmbackup.results import Report
 from vmbackup.settings import NoSettings, Settings
+from vmbackup.state import State
 
 Bring = Callable[..., str]
 
@@ -88,8 +93,27 @@ def strangers() -> Registry:
     return Registry(point for point in points if point.dist and point.dist.name.startswith("listener"))
 
 
-def told_by(reporters: Iterable[Reporter[Settings]] = (), notifiers: Iterable[Notifier[Settings]] = ()) -> Listeners:
-    return Listeners(strangers(), reporters, notifiers, Hooks((), "weekend"), 60)
+ToldBy = Callable[..., Listeners]
+
+
+def listeners_of(
+    state: Path,
+    reporters: Iterable[Reporter[Settings]] = (),
+    notifiers: Iterable[Notifier[Settings]] = (),
+    patience: float = 60,
+) -> Listeners:
+    """Make the listeners of a job with these reporters and notifiers, beside the strangers."""
+
+    def find(label: str) -> Notifier[Settings]:
+        raise ConfigError(f"there is no {label}")
+
+    told = [(notifier, NotifierRules()) for notifier in notifiers]
+    return Listeners(strangers(), reporters, Post(State(state), told, find), Hooks((), "weekend"), patience)
+
+
+@pytest.fixture
+def told_by(tmp_path: Path) -> ToldBy:
+    return partial(listeners_of, tmp_path / "state")
 
 
 def heard(module: str) -> list[Any]:
@@ -105,7 +129,7 @@ def tell_everything(listeners: Listeners) -> Report:
     return listeners.run_finished(report(result()))
 
 
-def test_everyone_hears_each_moment_with_what_it_asks_for(bring: Bring) -> None:
+def test_everyone_hears_each_moment_with_what_it_asks_for(bring: Bring, told_by: ToldBy) -> None:
     module = bring("listener-a", HEARS)
     after = tell_everything(told_by())
     assert heard(module) == [
@@ -130,7 +154,7 @@ class Curious(Write):
         self.order.reports += self.past()
 
 
-def test_a_reporter_is_given_the_way_to_earlier_runs_before_it_writes() -> None:
+def test_a_reporter_is_given_the_way_to_earlier_runs_before_it_writes(told_by: ToldBy) -> None:
     order = Order()
     earlier = report(result("old"))
     after = told_by([Curious("html", order)]).run_finished(report(), lambda: [earlier])
@@ -138,7 +162,7 @@ def test_a_reporter_is_given_the_way_to_earlier_runs_before_it_writes() -> None:
     assert order.reports == [after, earlier]
 
 
-def test_what_goes_wrong_in_meeting_is_told_and_the_report_is_written_all_the_same() -> None:
+def test_what_goes_wrong_in_meeting_is_told_and_the_report_is_written_all_the_same(told_by: ToldBy) -> None:
     class Shy(Write):
         """Cannot meet."""
 
@@ -156,7 +180,9 @@ MOMENTS = ["run_started", "vm_started", "backup_stored", "vm_finished", "run_fin
 
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("error", ["ValueError('not today')", "SystemExit('not today')"])
-def test_one_that_raises_is_named_and_all_others_are_told(bring: Bring, moment: str, error: str) -> None:
+def test_one_that_raises_is_named_and_all_others_are_told(
+    bring: Bring, moment: str, error: str, told_by: ToldBy
+) -> None:
     first = bring("listener-a", HEARS)
     bring("listener-b", RAISES.format(moment=f"vmbackup_{moment}", error=error))
     last = bring("listener-c", HEARS)
@@ -170,7 +196,7 @@ def test_one_that_raises_is_named_and_all_others_are_told(bring: Bring, moment: 
     assert after.results == (result(),)
 
 
-def test_reporters_are_told_before_notifiers_each_in_the_job_s_order(bring: Bring) -> None:
+def test_reporters_are_told_before_notifiers_each_in_the_job_s_order(bring: Bring, told_by: ToldBy) -> None:
     order = Order()
     module = bring("listener-a", HEARS)
     reporters, notifiers = [Write("z", order), Write("a", order)], [Tell("y", order), Tell("b", order)]
@@ -180,7 +206,7 @@ def test_reporters_are_told_before_notifiers_each_in_the_job_s_order(bring: Brin
 
 
 @pytest.mark.parametrize("error", [BackupError("full", advice="Make room."), KeyError("x"), SystemExit(3)])
-def test_reporters_and_notifiers_that_raise_cost_the_others_nothing(error: BaseException) -> None:
+def test_reporters_and_notifiers_that_raise_cost_the_others_nothing(error: BaseException, told_by: ToldBy) -> None:
     order = Order()
     listeners = told_by(
         [Write("html", order, error), Write("json", order)],
@@ -189,10 +215,11 @@ def test_reporters_and_notifiers_that_raise_cost_the_others_nothing(error: BaseE
     after = listeners.run_finished(report(result()))
     assert order.told == ["html", "json", "mail", "chat"]
     assert [warning.step for warning in after.warnings] == ["reporter html", "notifier mail"]
+    assert ["kept for the next run" in warning.message for warning in after.warnings] == [False, True]
     assert after.succeeded == 1
 
 
-def test_what_went_wrong_during_the_run_is_in_the_report_that_is_told(bring: Bring) -> None:
+def test_what_went_wrong_during_the_run_is_in_the_report_that_is_told(bring: Bring, told_by: ToldBy) -> None:
     order = Order()
     bring("listener-a", RAISES.format(moment="vmbackup_vm_started", error="OSError('no')"))
     listeners = told_by([Write("html", order)])
@@ -226,7 +253,7 @@ class Slow(Write):
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_an_interruption_is_never_kept_back_and_nobody_waits_for_who_is_being_told() -> None:
+def test_an_interruption_is_never_kept_back_and_nobody_waits_for_who_is_being_told(told_by: ToldBy) -> None:
     order = Order()
     slow = Slow("html", order)
     listeners = told_by([slow])
@@ -237,17 +264,17 @@ def test_an_interruption_is_never_kept_back_and_nobody_waits_for_who_is_being_to
     slow.over.set()
 
 
-def test_what_a_listener_returns_is_nothing_or_a_warning(bring: Bring) -> None:
+def test_what_a_listener_returns_is_nothing_or_a_warning(bring: Bring, told_by: ToldBy) -> None:
     bring("listener-a", "@hookimpl\ndef vmbackup_vm_started():\n    return {'rubbish': object()}\n")
     (warning,) = tell_everything(told_by()).warnings
     assert warning.step == "vmbackup_vm_started of listener-a:main"
     assert warning.message == "it has returned a dict, which nobody takes"
 
 
-def test_one_that_hangs_is_left_behind_and_not_called_again(bring: Bring) -> None:
+def test_one_that_hangs_is_left_behind_and_not_called_again(bring: Bring, told_by: ToldBy) -> None:
     module = bring("listener-a", HANGS)
     last = bring("listener-b", HEARS)
-    listeners = Listeners(strangers(), [], [], Hooks((), "weekend"), 0.2)
+    listeners = told_by(patience=0.2)
     after = tell_everything(listeners)
     (warning,) = after.warnings
     assert warning.step == "vmbackup_vm_started of listener-a:main"
@@ -270,7 +297,7 @@ def vmbackup_vm_finished():
 """
 
 
-def test_plugins_are_told_on_one_thread_that_is_not_the_main_one(bring: Bring) -> None:
+def test_plugins_are_told_on_one_thread_that_is_not_the_main_one(bring: Bring, told_by: ToldBy) -> None:
     module = bring(
         "listener-a",
         "import threading\nheard = []\n"

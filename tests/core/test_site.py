@@ -47,7 +47,7 @@ def test_a_job_comes_with_its_plugins(tmp_path: Path) -> None:
     assert parts.repositories[0].target.label == "disk"
     assert parts.packing.compressor is not None
     assert parts.packing.compressor.settings.level == 5  # type: ignore[attr-defined]
-    assert [notifier.label for notifier in parts.notifiers] == ["ops"]
+    assert [notifier.label for notifier, _ in parts.notifiers] == ["ops"]
 
 
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:

@@ -1,12 +1,11 @@
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from tests.core.test_listeners import HEARS, RAISES, Order, Write, strangers, tell_everything
+from tests.core.test_listeners import HEARS, RAISES, Order, Write, listeners_of, strangers, tell_everything
 
 from vmbackup.errors import BackupError
-from vmbackup.hooks import Hooks
-from vmbackup.listeners import Listeners
 from vmbackup.trace import VARIABLE, traced
 
 Bring = Callable[..., str]
@@ -17,11 +16,11 @@ def lines(text: str) -> list[str]:
 
 
 def test_each_call_is_told_with_its_plugin_and_outcome(
-    bring: Bring, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    bring: Bring, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     bring("listener-a", HEARS)
     bring("listener-b", RAISES.format(moment="vmbackup_vm_started", error="ValueError('my secret')"))
-    listeners = Listeners(strangers(), [Write("html", Order(), BackupError("my secret"))], [], Hooks((), "weekend"), 60)
+    listeners = listeners_of(tmp_path, [Write("html", Order(), BackupError("my secret"))])
     monkeypatch.setenv(VARIABLE, "1")
     tell_everything(listeners)
     told = capsys.readouterr()
@@ -40,7 +39,7 @@ def test_each_call_is_told_with_its_plugin_and_outcome(
 
 
 def test_registering_is_a_hook_as_well(
-    bring: Bring, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    bring: Bring, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     bring("listener-a", "@hookimpl\ndef vmbackup_register():\n    raise KeyError\n")
     monkeypatch.setenv(VARIABLE, "1")

@@ -15,6 +15,7 @@ from vmbackup.cli import (
     listing,
     mirror,
     nau,
+    notify,
     plugins,
     preview,
     rehearse,
@@ -69,6 +70,7 @@ app.command("trust")(trust.trust)
 app.command("simulate")(simulate.simulate)
 app.command("demo")(demo.demo)
 app.add_typer(target.app, name="target")
+app.add_typer(notify.app, name="notify")
 app.add_typer(config.app, name="config")
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vmbackup.bench import Packing
-from vmbackup.config import MirrorRules
+from vmbackup.config import MirrorRules, NotifierRules
 from vmbackup.config_file import ConfigFile, load
 from vmbackup.contracts import Compressor, Method, Mirror, Notifier, Plugin, Reporter, Target
 from vmbackup.journal import Journal
@@ -194,7 +194,7 @@ class _Site(Site):
             case Reporter():
                 return replace(parts, reporters=(*parts.reporters, plugin))
             case Notifier():
-                return replace(parts, notifiers=(*parts.notifiers, plugin))
+                return replace(parts, notifiers=(*parts.notifiers, (plugin, NotifierRules())))
         raise TypeError(f"{plugin!r} is of no kind that a job names")
 
 

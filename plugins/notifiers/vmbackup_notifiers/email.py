@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from vmbackup import Notifier, NotifyError, Report, Secret, Settings, exit_code, headline, plain, report_text
+from vmbackup import Notifier, NotifyError, Report, Secret, Settings, headline, plain, report_text
 
 _PORTS: Final = {"none": 25, "starttls": 587, "tls": 465}
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
@@ -43,7 +43,6 @@ class EmailSettings(Settings):
     password: Secret | None = None
     from_: Address = Field(alias="from")
     to: tuple[Address, ...] = Field(min_length=1)
-    when: Literal["always", "failure"] = Field(default="always", description="after every run, or only what went wrong")
     timeout: float = Field(default=30, gt=0, le=600, description="seconds that the server may take for each answer")
 
     @model_validator(mode="after")
@@ -56,15 +55,13 @@ class EmailSettings(Settings):
 
 
 class Email(Notifier[EmailSettings]):
-    """Mail by SMTP: a plain-text summary of each run, or of those that failed."""
+    """Mail by SMTP: a plain-text summary of a run."""
 
     name = "email"
     Settings = EmailSettings
 
     def notify(self, report: Report) -> None:
         """Send the mail. Raises NotifyError unless the server has taken it for every recipient."""
-        if self.settings.when == "failure" and exit_code(report) == 0:
-            return
         message = self._message(report)
         try:
             refused = self._send(message)

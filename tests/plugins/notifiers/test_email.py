@@ -38,10 +38,6 @@ def read(mailbox: Mailbox) -> EmailMessage:
     return message
 
 
-def all_good(report: Report) -> Report:
-    return replace(report, results=report.results[:1], failures=())
-
-
 def test_the_mail_says_what_the_report_says(serve: Serve, report: Report) -> None:
     mailbox = serve()
     notifier(mailbox.port).notify(report)
@@ -183,18 +179,6 @@ def test_how_the_goodbye_goes_changes_nothing(serve: Serve, report: Report) -> N
     mailbox.answers["QUIT"] = "500 what"
     notifier(mailbox.port).notify(report)
     assert len(mailbox.mails) == 1
-
-
-def test_only_failures_are_told_where_that_is_asked_for(serve: Serve, report: Report) -> None:
-    mailbox = serve()
-    quiet = notifier(mailbox.port, when="failure")
-    quiet.notify(all_good(report))
-    assert mailbox.mails == []
-    quiet.notify(replace(all_good(report), interrupted=15))
-    quiet.notify(report)
-    assert len(mailbox.mails) == 2
-    notifier(mailbox.port).notify(all_good(report))
-    assert len(mailbox.mails) == 3
 
 
 def test_a_server_that_is_not_there(report: Report) -> None:
