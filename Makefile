@@ -14,7 +14,7 @@ test: .venv/installed lint
 	@PATH="$$PATH:/usr/sbin:/sbin"; for tool in mke2fs:e2fsprogs qemu-img:qemu-utils bsdtar:libarchive-tools curl:curl node:nodejs npm:npm \
 	    smbd:samba smbclient:smbclient zstd:zstd gzip:gzip linux.uml:user-mode-linux cc:gcc mount.nfs:nfs-common rpc.nfsd:nfs-kernel-server \
 	    rpcbind:rpcbind modprobe:kmod ip:iproute2 iptables-legacy:iptables setquota:quota \
-	    ceph-mon:ceph-mon ceph-osd:ceph-osd radosgw:radosgw ceph:ceph-common sshd:openssh-server ssh:openssh-client rsync:rsync promtool:prometheus \
+	    ceph-mon:ceph-mon ceph-osd:ceph-osd radosgw:radosgw ceph:ceph-common sshd:openssh-server ssh:openssh-client rsync:rsync promtool:prometheus ngircd:ngircd \
 	    chromium:chromium chromedriver:chromium-driver; do \
 	    command -v $${tool%%:*} >/dev/null || { echo "$${tool%%:*} is missing: apt-get install $${tool#*:}" >&2; exit 1; }; \
 	done

@@ -26,10 +26,14 @@ class Mail:
 
 @dataclass
 class Mailbox:
-    """What the server was told; `answers` are given instead of its own to RCPT (by address), MAIL, DATA or QUIT."""
+    """What the server was told; `answers` are given instead of its own to RCPT (by address), MAIL, DATA or QUIT.
+
+    Those in `passing` are given to MAIL or DATA first, each once.
+    """
 
     port: int = 0
     answers: dict[str, str] = field(default_factory=dict)
+    passing: dict[str, list[str]] = field(default_factory=dict)
     mails: list[Mail] = field(default_factory=list)
     logins: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -37,7 +41,7 @@ class Mailbox:
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         envelope.mail_from = address
-        return self.answers.get("MAIL", "250 OK")
+        return self._answer("MAIL")
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -48,7 +52,7 @@ class Mailbox:
         return answer
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
-        answer = self.answers.get("DATA", "250 OK")
+        answer = self._answer("DATA")
         if answer.startswith("250"):
             assert isinstance(envelope.content, bytes)
             assert envelope.mail_from is not None
@@ -59,6 +63,11 @@ class Mailbox:
 
     async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
         return self.answers.get("QUIT", "221 Bye")
+
+    def _answer(self, command: str) -> str:
+        if passing := self.passing.get(command):
+            return passing.pop(0)
+        return self.answers.get(command, "250 OK")
 
     def authenticate(
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: LoginPassword
