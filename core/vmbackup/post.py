@@ -15,7 +15,7 @@ from vmbackup.models import VM
 from vmbackup.results import Failure, Report, Run
 from vmbackup.selection import Pattern
 from vmbackup.settings import Settings
-from vmbackup.spool import MOST, OLDEST, Claim, Kept, Spool
+from vmbackup.spool import MOST, OLDEST, Claim, Spool, Untold
 from vmbackup.state import State
 from vmbackup.telling import Verdict, is_told, verdict_of
 from vmbackup.verdicts import keep_verdicts, last_verdicts
@@ -29,7 +29,7 @@ Find: TypeAlias = Callable[[str], Notifier[Settings]]
 class Retold:
     """A kept report that was told, or was not; `said` is what there is to say about that."""
 
-    kept: Kept
+    kept: Untold
     good: bool
     said: tuple[Failure, ...] = ()
 

@@ -25,7 +25,7 @@ OLDEST = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Untold:
     """A report that waits for a notifier: since when, how often it was tried since, and who knows it already."""
 
     notifier: str
@@ -33,20 +33,20 @@ class Kept:
     report: Report
     tries: int = 0
     told: tuple[str, ...] = ()
-    vmbackup_kept: Literal[1] = 1
+    vmbackup_untold: Literal[1] = 1
 
-    def failed(self, told: tuple[str, ...]) -> "Kept":
+    def failed(self, told: tuple[str, ...]) -> "Untold":
         """Return it as it is after one more try, which has told some."""
         return replace(self, tries=self.tries + 1, told=tuple(dict.fromkeys((*self.told, *told))))
 
 
-KEPT: TypeAdapter[Kept] = TypeAdapter(Kept)
+UNTOLD: TypeAdapter[Untold] = TypeAdapter(Untold)
 
 
 class Claim:
     """A kept report that is this process's to tell, until it is closed."""
 
-    def __init__(self, path: Path, file: BinaryIO, kept: Kept) -> None:
+    def __init__(self, path: Path, file: BinaryIO, kept: Untold) -> None:
         """`file` is open and locked."""
         self._path = path
         self._file = file
@@ -86,7 +86,7 @@ class Spool:
         """Keep a report for a notifier, claimed by this process. Raises OSError."""
         folder = self._folder / label
         folder.mkdir(mode=0o700, exist_ok=True)
-        kept = Kept(label, now, report)
+        kept = Untold(label, now, report)
         path = folder / f"{report.run.started.astimezone(UTC):%Y%m%dT%H%M%SZ}-{report.run.id[:8]}.json"
         fresh, file = _locked_new(path, kept)
         fresh.replace(path)
@@ -102,7 +102,7 @@ class Spool:
             for claim in found:
                 claim.close()
 
-    def expired(self, label: str, now: datetime) -> list[Kept]:
+    def expired(self, label: str, now: datetime) -> list[Untold]:
         """Drop what is too old or too much, the oldest first, and return it."""
         with self.claims(label) as claims:
             oldest_first = sorted(claims, key=lambda claim: claim.kept.since)
@@ -154,18 +154,18 @@ def _locked(path: Path) -> BinaryIO | None:
     return None
 
 
-def _locked_new(path: Path, kept: Kept) -> tuple[Path, BinaryIO]:
+def _locked_new(path: Path, kept: Untold) -> tuple[Path, BinaryIO]:
     """Write a report beside its place, and lock it before it comes there."""
     fresh = path.with_suffix(".new")
     # A report may hold a file's name that is no UTF-8, which only Python's own JSON takes.
-    write_flushed(fresh, json.dumps(KEPT.dump_python(kept, mode="json")).encode())
+    write_flushed(fresh, json.dumps(UNTOLD.dump_python(kept, mode="json")).encode())
     file = fresh.open("rb")
     fcntl.flock(file, fcntl.LOCK_EX)
     return fresh, file
 
 
-def _read(data: bytes) -> Kept | None:
+def _read(data: bytes) -> Untold | None:
     try:
-        return KEPT.validate_python(json.loads(data))
+        return UNTOLD.validate_python(json.loads(data))
     except ValueError:
         return None

@@ -11,7 +11,7 @@ from tests.core.builders import RUN, report, result
 
 from vmbackup.conformance import reports
 from vmbackup.results import Report
-from vmbackup.spool import MOST, OLDEST, Claim, Kept, Spool
+from vmbackup.spool import MOST, OLDEST, Claim, Spool, Untold
 
 NOW = datetime(2026, 5, 1, 3, 0, tzinfo=UTC)
 # Claims what is kept for `ops`, says so, and dies without a word when its input ends.
@@ -42,7 +42,7 @@ def put(spool: Spool, number: int = 0, label: str = "ops", at: datetime = NOW) -
     spool.put(label, told(number), at).close()
 
 
-def kept(spool: Spool, label: str = "ops") -> list[Kept]:
+def kept(spool: Spool, label: str = "ops") -> list[Untold]:
     with spool.claims(label) as claims:
         return [claim.kept for claim in claims]
 
@@ -50,7 +50,7 @@ def kept(spool: Spool, label: str = "ops") -> list[Kept]:
 @pytest.mark.parametrize("shape", reports())
 def test_a_report_of_any_shape_comes_back_as_it_was(spool: Spool, shape: str) -> None:
     spool.put("ops", reports()[shape], NOW).close()
-    assert kept(spool) == [Kept("ops", NOW, reports()[shape])]
+    assert kept(spool) == [Untold("ops", NOW, reports()[shape])]
 
 
 def test_what_is_kept_is_its_owner_s_alone(spool: Spool, tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_whoever_is_told_already_is_noted_once_and_the_tries_are_counted(spool: 
     claim.keep(("a@example.edu",))
     with spool.claims("ops") as claims:
         next(claims).keep(("b@example.edu", "a@example.edu"))
-    assert kept(spool) == [Kept("ops", NOW, told(), 2, ("a@example.edu", "b@example.edu"))]
+    assert kept(spool) == [Untold("ops", NOW, told(), 2, ("a@example.edu", "b@example.edu"))]
 
 
 def test_the_least_tried_come_first_and_of_those_the_oldest(spool: Spool) -> None:
@@ -135,7 +135,7 @@ def test_of_what_is_too_much_the_oldest_goes(spool: Spool) -> None:
     assert len(kept(spool)) == MOST
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"\xff", b'{"vmbackup_kept": 2}'])
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"\xff", b'{"vmbackup_untold": 2}'])
 def test_what_cannot_be_read_stays_until_it_is_too_old(spool: Spool, tmp_path: Path, data: bytes) -> None:
     put(spool)
     strange = tmp_path / "ops" / "20260101T000000Z-00000000.json"
