@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from tests.integration.world import World, job
+from tests.plugins.notifiers.conftest import authority, serve, server_tls  # noqa: F401 - fixtures of a mail server
 
 from vmbackup.simulator import DiskSpec, Simulator
 
