@@ -1,5 +1,6 @@
 """`vmbackup notify`: try a notifier with a sample, and tell what was kept because nobody could be told."""
 
+import secrets
 from contextlib import closing
 from dataclasses import replace
 from typing import Annotated
@@ -69,7 +70,9 @@ def flush(
 def sample() -> Report:
     """Return a report that nobody takes for one of their own."""
     report = reports()[SAMPLE]
-    return replace(report, run=replace(report.run, job="sample", pool=replace(report.run.pool, name="sample pool")))
+    # An id of its own: a receiver would take the same again for the same.
+    run = replace(report.run, id=secrets.token_hex(8), job="sample", pool=replace(report.run.pool, name="sample pool"))
+    return replace(report, run=run)
 
 
 def _show(retold: list[Retold], dropped: list[Failure]) -> None:

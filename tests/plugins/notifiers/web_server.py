@@ -28,6 +28,9 @@ class WebServer(ThreadingHTTPServer):
         self.answers: list[int] = []
         self.asked_for: list[str] = []
         self.behind = behind
+        # Whoever clears `held` has the answers wait until it is set; `asked` is set by a question.
+        self.asked, self.held = threading.Event(), threading.Event()
+        self.held.set()
         self._scheme = "https" if tls else "http"
         if tls:
             self.socket = tls.wrap_socket(self.socket, server_side=True)
@@ -57,6 +60,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.got.append(Request(self.path, self.headers, body))
+        self.server.asked.set()
+        self.server.held.wait(100)
         status = self.server.answers.pop(0) if self.server.answers else 200
         self.send_response(404 if self.path.startswith("/lost") else status)
         self.send_header("Location", self.server.url("/elsewhere"))

@@ -1,6 +1,6 @@
 """A report as a mail: a text and an HTML part that say the same, and the whole report beside them where it is long."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -14,6 +14,10 @@ from vmbackup_notifiers.subject import subject
 
 # A mail should be read on a telephone: beyond so many lines the VMs that are good are only in the attachment.
 LONG: Final = 120
+# Where the text has a line for each VM, and how the one above them begins.
+_VMS: Final = 2
+_HEAD: Final = " " * 7
+Line = tuple[str, str]
 _PAGES: Final = Environment(
     loader=PackageLoader("vmbackup_notifiers.email"), autoescape=True, trim_blocks=True, lstrip_blocks=True
 )
@@ -32,38 +36,40 @@ def message(report: Report, label: str, sender: str, recipients: Sequence[str], 
     # So that nobody's holiday reply comes back (RFC 3834).
     mail["Auto-Submitted"] = "auto-generated"
     lines = report_text(report).splitlines()
-    shown = lines if len(lines) <= LONG else _shortened(lines)
+    kinds = list(_kinds(report, lines))
+    shown = list(zip(kinds, lines, strict=True))
+    if len(lines) > LONG:
+        shown = _shortened(shown)
     # Safe with servers that take seven bits and short lines only.
-    mail.set_content("\n".join(shown) + "\n", cte="quoted-printable")
-    mail.add_alternative(_page(report, shown), subtype="html", cte="quoted-printable")
-    if shown is not lines:
-        mail.add_attachment(
-            "\n".join(lines) + "\n", filename=f"report-{report.run.started:%Y%m%dT%H%M%SZ}.txt", cte="quoted-printable"
-        )
+    mail.set_content("".join(f"{line}\n" for _, line in shown), cte="quoted-printable")
+    page = _PAGES.get_template("mail.html").render(title=shown[0][1], result=report.result, lines=shown[1:])
+    mail.add_alternative(page, subtype="html", cte="quoted-printable")
+    if len(lines) > LONG:
+        whole, name = "".join(f"{line}\n" for line in lines), f"report-{report.run.started:%Y%m%dT%H%M%SZ}.txt"
+        mail.add_attachment(whole, filename=name, cte="quoted-printable")
     return mail
 
 
-def _shortened(lines: Sequence[str]) -> list[str]:
-    bad = [line for line in lines if not line.startswith("  good ")]
-    left = bad[:LONG]
+def _shortened(lines: Sequence[Line]) -> list[Line]:
+    left = [(kind, line) for kind, line in lines if kind != "good"][:LONG]
     note = f"{len(lines) - len(left)} of {len(lines)} lines are left out here: the whole report is attached."
-    return [left[0], "", note, *left[1:]]
+    return [left[0], ("plain", ""), ("plain", note), *left[1:]]
 
 
-def _page(report: Report, lines: Sequence[str]) -> str:
-    following = [*lines[1:], ""]
-    kinds = [_kind(*each) for each in zip(lines, following, strict=True)]
-    return _PAGES.get_template("mail.html").render(
-        title=lines[0], result=report.result, lines=list(zip(kinds, lines, strict=True))[1:]
-    )
-
-
-def _kind(line: str, following: str) -> str:
-    """Say how a line of the text is to look; one that stands above what is further in is a title."""
-    if line.startswith("  good "):
-        return "good"
-    if line.startswith("  FAILED "):
-        return "bad"
-    if line.lstrip().startswith("→"):
-        return "advice"
-    return "title" if line and not line.startswith(" ") and following.startswith(" ") else "plain"
+def _kinds(report: Report, lines: Sequence[str]) -> Iterator[str]:
+    """Say of each line of the text how it is to look. Paragraphs are parted by empty lines; the third has the VMs."""
+    paragraph = 0
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        paragraph += not line
+        first = line.split(maxsplit=1)[:1]
+        of_vms = paragraph == _VMS and bool(report.results)
+        if of_vms and first == ["good"]:
+            yield "good"
+        elif of_vms and first in (["FAILED"], ["partly"]):
+            yield "bad"
+        elif of_vms and line.startswith(_HEAD):
+            yield "head"
+        elif line.lstrip().startswith("→"):
+            yield "advice"
+        else:
+            yield "title" if line and not line.startswith(" ") and following.startswith(" ") else "plain"
