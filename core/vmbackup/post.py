@@ -106,6 +106,14 @@ class Post:
                     if not good:
                         break
 
+    def unknown(self) -> Iterator[str]:
+        """Yield the labels for which something is kept, and of which the configuration has no notifier."""
+        for label in self._spool.labels():
+            try:
+                self._find(label)
+            except ConfigError:
+                yield label
+
     def dropped(self) -> Iterator[Failure]:
         """Drop what is kept for too long, or is too much, and yield that; and what cannot be read."""
         now = datetime.now(UTC)

@@ -94,6 +94,17 @@ def test_what_was_kept_is_told_by_flush(world: World, server: WebServer) -> None
     assert world.cli("notify", "flush", "nobody").returncode == 2
 
 
+def test_what_is_kept_for_a_notifier_that_is_gone_is_said(world: World, server: WebServer) -> None:
+    told_to(world, server)
+    server.answers = [500]
+    world.run()
+    world.configure(job("web*"))
+    done = world.cli("notify", "flush")
+    assert done.returncode == 0
+    assert "kept site: the configuration has no such notifier" in done.stdout
+    assert len(spool(world)) == 1
+
+
 def test_a_sample_is_sent_at_once(world: World, server: WebServer) -> None:
     told_to(world, server, 'when = "failure"\njobs = ["test"]')
     done = world.cli("notify", "test", "site")

@@ -59,11 +59,14 @@ def flush(
     post = Post(site.state(), (), site.notifier)
     with interruptible(site.state()), closing(Contained(site.config.plugins.timeout)) as contained:
         retold = list(post.flush(lambda _, who, tell: contained.call(who, tell), labels or ()))
-    dropped = list(post.dropped())
+    dropped, unknown = list(post.dropped()), list(post.unknown())
     if as_json:
-        print_json({"told": [_facts(one) for one in retold], "dropped": [failure.message for failure in dropped]})
+        told = [_facts(one) for one in retold]
+        print_json({"told": told, "dropped": [failure.message for failure in dropped], "unknown": unknown})
     else:
         _show(retold, dropped)
+        for label in unknown:
+            console().print(f"[yellow]kept[/] {name(label)}: the configuration has no such notifier", soft_wrap=True)
     return 0 if all(one.good for one in retold) else NotifyError.exit_code
 
 

@@ -84,10 +84,11 @@ def writes_no_secret(teller: Teller, written: Callable[[], bytes]) -> None:
 
 
 def tell(teller: Teller, report: Report) -> None:
-    """Tell of a run, as the core does at its end."""
+    """Tell of a run, as the core does: a reporter at its end, a notifier at its beginning, too."""
     if isinstance(teller, Reporter):
         teller.write(report)
     else:
+        teller.started(report.run)
         teller.notify(report)
 
 

@@ -1,5 +1,6 @@
 """A mailbox behind a real mail server, and an authority that certifies such servers."""
 
+import base64
 import ssl
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,7 +29,8 @@ class Mail:
 class Mailbox:
     """What the server was told; `answers` are given instead of its own to RCPT (by address), MAIL, DATA or QUIT.
 
-    Those in `passing` are given to MAIL or DATA first, each once.
+    To AUTH they may say back the password in base64, in the place of {}. Those in `passing` are given to MAIL or DATA
+    first, each once.
     """
 
     port: int = 0
@@ -74,7 +76,10 @@ class Mailbox:
     ) -> AuthResult:
         username, password = data.login.decode(), data.password.decode()
         self.logins.append((mechanism, username, password))
-        return AuthResult(success=(username, password) == (USERNAME, PASSWORD), handled=False)
+        if (username, password) == (USERNAME, PASSWORD):
+            return AuthResult(success=True, handled=False)
+        said = self.answers.get("AUTH", "535 5.7.8 no").format(base64.b64encode(data.password).decode())
+        return AuthResult(success=False, handled=False, message=said)
 
 
 @dataclass(frozen=True)

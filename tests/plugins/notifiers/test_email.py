@@ -263,6 +263,10 @@ def test_a_wrong_password_is_said_and_not_shown(
         notifier(mailbox.port, **section).notify(report)
     assert "hunter2" not in str(raised.value)
     assert mailbox.mails == []
+    mailbox.answers["AUTH"] = "535 what is {}?"
+    with pytest.raises(NotifyError, match=r"535 what is \*\*\*\?") as raised:
+        notifier(mailbox.port, **section).notify(report)
+    assert raised.value.__suppress_context__, "the library's error has the server's words"
 
 
 def test_a_password_that_smtp_cannot_carry_is_said_and_not_shown(

@@ -1,5 +1,6 @@
 """Mail by SMTP: what is sent, again where that may help, and what is said where it was not taken."""
 
+import re
 import smtplib
 import ssl
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from vmbackup_notifiers.email.settings import EmailSettings
 
 _CHECK: Final = "Check host, port and tls of this notifier, and what the server's log says."
 _LATER: Final = range(400, 500)
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/]{8,}={0,2}")
 
 
 class Email(Notifier[EmailSettings]):
@@ -54,7 +56,9 @@ class Email(Notifier[EmailSettings]):
             return send(self.label, self.settings, mail, recipients)
         except smtplib.SMTPAuthenticationError as error:
             advice = "Check username and password of this notifier."
-            raise _kind(error)(f"{self._who} refused the login: {_reply(error)}", advice=advice) from error
+            # A server that says back what it was told shows the password, in base64.
+            words = _BASE64.sub("***", _reply(error))
+            raise _kind(error)(f"{self._who} refused the login: {words}", advice=advice) from None
         except smtplib.SMTPRecipientsRefused as error:
             return error.recipients
         except ssl.SSLError as error:
