@@ -4,13 +4,15 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
+from functools import cache
 from hashlib import sha256
-from typing import Final
-
-from jinja2 import Environment, PackageLoader
+from typing import TYPE_CHECKING, Final
 
 from vmbackup import Report, report_text
 from vmbackup_notifiers.subject import subject
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 # A mail should be read on a telephone: beyond so many lines the VMs that are good are only in the attachment.
 LONG: Final = 120
@@ -18,9 +20,6 @@ LONG: Final = 120
 _VMS: Final = 2
 _HEAD: Final = " " * 7
 Line = tuple[str, str]
-_PAGES: Final = Environment(
-    loader=PackageLoader("vmbackup_notifiers.email"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-)
 
 
 def message(report: Report, label: str, sender: str, recipients: Sequence[str], now: datetime) -> EmailMessage:
@@ -42,12 +41,21 @@ def message(report: Report, label: str, sender: str, recipients: Sequence[str], 
         shown = _shortened(shown)
     # Safe with servers that take seven bits and short lines only.
     mail.set_content("".join(f"{line}\n" for _, line in shown), cte="quoted-printable")
-    page = _PAGES.get_template("mail.html").render(title=shown[0][1], result=report.result, lines=shown[1:])
+    page = _template().render(title=shown[0][1], result=report.result, lines=shown[1:])
     mail.add_alternative(page, subtype="html", cte="quoted-printable")
     if len(lines) > LONG:
         whole, name = "".join(f"{line}\n" for line in lines), f"report-{report.run.started:%Y%m%dT%H%M%SZ}.txt"
         mail.add_attachment(whole, filename=name, cte="quoted-printable")
     return mail
+
+
+@cache
+def _template() -> "Template":
+    # Every command imports the notifiers, and few send a mail.
+    from jinja2 import Environment, PackageLoader  # noqa: PLC0415
+
+    loader = PackageLoader("vmbackup_notifiers.email")
+    return Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True).get_template("mail.html")
 
 
 def _shortened(lines: Sequence[Line]) -> list[Line]:
