@@ -64,6 +64,47 @@ class Leftover:
     modified: datetime
 
 
+# A place below a target's root: the names of the folders and the last one's own, none of them "", "." or "..".
+Names: TypeAlias = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Something in a folder of any name: a file with its size in bytes, or a folder (`size` is None)."""
+
+    name: str
+    size: int | None
+
+
+class OtherNames(Protocol):
+    """What lies on a target beside its keys, under any names: somebody else's files, which keys could not name.
+
+    A file may have a key and other names at once and is then one file, stored once (hard links). Links that name paths,
+    and devices, are passed over in listings and otherwise refused. All raise TargetError where the storage fails.
+    """
+
+    def entries(self, folder: Names) -> list[Named]:
+        """Files and folders directly below a folder; nothing if there is none. A listing is never short."""
+
+    def read(self, names: Names, limit: int) -> bytes:
+        """The first `limit` bytes of a file. Raises KeyMissing."""
+
+    def give_key(self, names: Names, key: str) -> Stored:
+        """Let a file be known by `key`, too; it may be already. Raises KeyExists for another file, and KeyMissing."""
+
+    def give_names(self, key: str, names: Names) -> None:
+        """Let what lies under `key` be known by other names, too, as `give_key` does; folders are made."""
+
+    def mark(self, names: Names) -> None:
+        """Make an empty file; one that is there is no error."""
+
+    def is_same(self, names: Names, key: str) -> bool | None:
+        """Whether both are one file; None where nothing has these names."""
+
+    def remove(self, names: Names) -> None:
+        """Take a name away, and the folders that this leaves empty; nothing there is no error."""
+
+
 class Target(Plugin[S_co]):
     """Keeps files under keys. Called from several threads at once; entered before the first use, left after the last.
 
@@ -73,6 +114,8 @@ class Target(Plugin[S_co]):
     """
 
     kind = "target"
+    any_name: ClassVar[bool] = False
+    """Whether it has `other_names`: whether files may have any names beside their keys."""
 
     def __enter__(self) -> Self:
         """Make the storage reachable: mount, connect, open."""
@@ -98,6 +141,10 @@ class Target(Plugin[S_co]):
     def local_path(self, key: str) -> Path | None:
         """Where `key` is found on this machine while the target is entered, or None where it is no file here."""
         del key
+        return None
+
+    def other_names(self) -> OtherNames | None:
+        """The way to names that are no keys, on a target with `any_name` that is entered; else None."""
         return None
 
     @abstractmethod

@@ -40,10 +40,11 @@ class _Share:
 class Delivery:
     """The folder of one backup, on every target of the run that is still there."""
 
-    def __init__(self, bench: Bench, folder: str) -> None:
-        """`folder` is the key above the backup's files, the same on all targets."""
+    def __init__(self, bench: Bench, folder: str, vm: str = "") -> None:
+        """`folder` is the key above the backup's files, the same on all targets; `vm` the name of what it is of."""
         self._bench = bench
         self._folder = folder
+        self._vm = vm
         self._shares = [_Share(lane) for lane in bench.lanes]
 
     @property
@@ -66,7 +67,7 @@ class Delivery:
             share.intent = self._bench.journal.intend(
                 FOLDER, target=share.lane.label, identity=repository.identity, folder=self._folder
             )
-        self._everywhere(lambda repository: repository.begin(self._folder, begun))
+        self._everywhere(lambda repository: repository.begin(self._folder, begun, self._vm))
 
     def store_small(self, role: str, name: str, data: bytes) -> StoredFile:
         """Store a small file of the backup and describe it for the manifest."""

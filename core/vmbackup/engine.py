@@ -44,7 +44,8 @@ class VMBackup:
         self._open_before = frozenset(intent.number for intent in bench.journal.open)
         self._limits = bench.limits_for(task.seconds)
         self._started = datetime.now(UTC)
-        self._delivery = Delivery(bench, folder_of(bench.run.pool, task.vm, self._started, bench.run.id))
+        folder = folder_of(bench.run.pool, task.vm, self._started, bench.run.id)
+        self._delivery = Delivery(bench, folder, task.vm.name)
         self.interrupted: Interrupted | None = None
 
     def run(self) -> VMResult:

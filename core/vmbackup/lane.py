@@ -16,7 +16,7 @@ from typing import ClassVar, Self, TypeVar
 
 from typing_extensions import Buffer
 
-from vmbackup.contracts import Entry, Leftover, Stored, Target
+from vmbackup.contracts import Entry, Leftover, OtherNames, Stored, Target
 from vmbackup.errors import TargetStalled
 from vmbackup.repository import Repository
 from vmbackup.settings import Settings
@@ -31,7 +31,7 @@ class Lane:
     def __init__(self, repository: Repository, stall: float = USUAL_STALL) -> None:
         """`stall` is how long nothing may move on the target, in seconds, while somebody waits for it."""
         self._moved = time.monotonic()
-        self.repository = Repository(_Pulsing(repository.target, self.beat), repository.identity)
+        self.repository = Repository(_Pulsing(repository.target, self.beat), repository.identity, repository.layout)
         self.label = repository.target.label
         self._stall = stall
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -139,6 +139,9 @@ class _Pulsing(Target[Settings]):
 
     def local_path(self, key: str) -> Path | None:
         return self._target.local_path(key)
+
+    def other_names(self) -> OtherNames | None:
+        return self._target.other_names()
 
     def fetch(self, key: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         return self._beating(self._target.fetch(key, offset, length))

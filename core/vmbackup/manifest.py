@@ -4,6 +4,7 @@ All of it is read back as hostile input, for whoever can write to the target can
 """
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -13,6 +14,8 @@ from vmbackup.keys import check_key
 
 MANIFEST, BEGUN, TRASH = "manifest.json", "begun.json", "trash.json"
 IDENTITY = "vmbackup-target.json"
+# What a file system takes for a name.
+NAME_BYTES = 255
 # Later facts of a backup, each a file with its moment in its name.
 VERIFIED, REHEARSED = "verified", "rehearsed"
 # Every name that a backup's folder may hold; whatever else lies there is somebody else's and is never removed.
@@ -29,6 +32,12 @@ def _utc(moment: datetime) -> datetime:
         raise ValueError("a time beyond the calendar") from None
 
 
+def _own_name(name: str) -> str:
+    if name in {"", ".", ".."} or "/" in name or "\0" in name or len(name.encode(errors="replace")) > NAME_BYTES:
+        raise ValueError("not a name that a file may have")
+    return name
+
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 DigestKind = Literal["sha256", "xxh3-128"]
 Digest = Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64}|xxh3-128:[0-9a-f]{32})$")]
@@ -37,6 +46,7 @@ Size = Annotated[int, Field(ge=0, le=2**63)]
 # Thirty years: anything longer is no duration, and no calendar could bear it.
 Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Name = Annotated[str, AfterValidator(check_key)]
+AnyName = Annotated[str, AfterValidator(_own_name)]
 Utc = Annotated[AwareDatetime, AfterValidator(_utc)]
 Exported = Literal["snapshot", "vm", "copy"]
 Level = Literal["quick", "sample", "full"]
@@ -143,11 +153,24 @@ class Later(Fact):
     settings: dict[str, object] = {}
 
 
+class Twin(Fact):
+    """Where the files of a backup lie under NAU VMbackup's names, too: each file once, with two names.
+
+    `folder` are the folders below the target's root, the last of them the copy's own; `stem` is the image's name there
+    without its suffix. `adopted` says that they lay there first, and that only a removal may touch them.
+    """
+
+    folder: Annotated[tuple[AnyName, ...], Field(min_length=2)]
+    stem: AnyName
+    adopted: bool = False
+
+
 class Manifest(Fact):
     """One generation of one backup. Times are UTC; `vm` and `image` are absent for a dump of the pool database.
 
     `exported` says what the pool read: a snapshot, the halted VM itself, or a copy of a snapshot; `snapshot_time` is
-    the moment that it shows. `later` says how the image waits to be compressed, and is absent once it is.
+    the moment that it shows. `later` says how the image waits to be compressed, and is absent once it is. `adopted`
+    says where a backup that NAU VMbackup made was found; nobody knows its pool any more.
     """
 
     vmbackup_manifest: Literal[1] = 1
@@ -166,11 +189,22 @@ class Manifest(Fact):
     finished: Utc
     files: tuple[StoredFile, ...]
     later: Later | None = None
+    adopted: Twin | None = None
 
     @property
     def image_file(self) -> StoredFile | None:
         """The file that holds the image; None for a dump of the pool database."""
         return next((file for file in self.files if file.role == "image"), None)
+
+    def missing(self, sizes: Mapping[str, int]) -> str | None:
+        """Say which of its files is not there whole, if any; `sizes` are those of what is there, by the names."""
+        for file in self.files:
+            size = sizes.get(file.name)
+            if size is None:
+                return f"{file.name} is missing"
+            if size != file.size:
+                return f"{file.name} has {size:,} bytes instead of {file.size:,}"
+        return None
 
 
 class WrongFile(Fact):
@@ -228,7 +262,10 @@ class Rehearsed(Fact):
 
 
 class Begun(Fact):
-    """`begun.json`: who has begun a backup in this folder, written before everything else; so for each generation."""
+    """`begun.json`: who has begun a backup in this folder, written before everything else; so for each generation.
+
+    `twin` says where its files lie under other names, so that a removal finds these whatever it has removed already.
+    """
 
     vmbackup_begun: Literal[1] = 1
     installation: Uuid
@@ -236,6 +273,7 @@ class Begun(Fact):
     host: str
     boot_id: str
     started: Utc
+    twin: Twin | None = None
 
 
 class Identity(Fact):

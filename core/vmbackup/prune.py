@@ -6,7 +6,7 @@ from vmbackup.config import Keep
 from vmbackup.errors import VmbackupError
 from vmbackup.lane import Lane
 from vmbackup.results import Backup, Failure, Removal
-from vmbackup.retention import Decision, decide, group_of
+from vmbackup.retention import Decision, counts_with, decide
 
 
 def prune(
@@ -18,7 +18,7 @@ def prune(
     pool database. Yields each removal.
     """
     for backup in fresh:
-        group = [other for other in existing if group_of(other) == group_of(backup)]
+        group = [other for other in existing if counts_with(other, backup)]
         keep = keeps[backup.manifest.vm.uuid if backup.manifest.vm else ""]
         for decision in decide(group, keep, backup.manifest.snapshot_time):
             if not decision.keep:

@@ -7,13 +7,14 @@ is not ours, and nothing in it is ever touched.
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import ValidationError
 from typing_extensions import Buffer
 
+from vmbackup import twins
 from vmbackup.contracts import Stored, Target
 from vmbackup.errors import TargetError, TargetNotProven
 from vmbackup.manifest import (
@@ -74,15 +75,20 @@ class Unbelievable(TargetError):
 
 F = TypeVar("F", bound=Fact)
 Found = Backup | Unfinished | Broken
+Layout = Literal["own", "nau"]
 
 
 class Repository:
     """The backups on one target, which has been entered."""
 
-    def __init__(self, target: Target[Settings], identity: str) -> None:
-        """`target` is entered by the caller, and proven to be `identity` before anything is written."""
+    def __init__(self, target: Target[Settings], identity: str, layout: Layout = "own") -> None:
+        """`target` is entered by the caller, and proven to be `identity` before anything is written.
+
+        With the layout "nau" new backups get NAU VMbackup's folders and names, too; see `vmbackup.twins`.
+        """
         self.target = target
         self.identity = identity
+        self.layout = layout
 
     def prove(self) -> None:
         """Raise TargetNotProven unless this is the target that the configuration names. Nothing is written."""
@@ -106,23 +112,31 @@ class Repository:
                 advice="Another disk or share is there; attach the right one, or correct the id.",
             )
 
-    def initialise(self, identity: Identity) -> None:
-        """Make an empty target ours. Raises TargetNotProven where there is anything on it already."""
+    def initialise(self, identity: Identity, *, not_empty: bool = False) -> None:
+        """Make a target ours. Raises TargetNotProven where there is anything on it, unless it may be `not_empty`."""
         if self.target.stat(IDENTITY) is not None:
             found = self._read(IDENTITY, Identity)
             raise TargetNotProven(
                 f"target {self.target.label} is set up already, as {found.label!r}",
                 advice=f'Write into its section: id = "{found.id}"',
             )
-        if foreign := next(self.target.entries(), None):
+        if not not_empty and (foreign := self._foreign()):
             raise TargetNotProven(
-                f"target {self.target.label} is not empty: there is {foreign.key!r}",
-                advice="Name an empty folder for vmbackup alone.",
+                f"target {self.target.label} is not empty: there is {foreign!r}",
+                advice="Name an empty folder for vmbackup alone, or say --not-empty: what is not ours stays untouched.",
             )
         self.store_fact(IDENTITY, identity)
 
-    def begin(self, folder: str, begun: Begun) -> None:
-        """Make a folder ours."""
+    def _foreign(self) -> str:
+        """Name something that lies on the target, or ""; what is hidden belongs to the storage."""
+        other = self.target.other_names()
+        names = (one.name for one in other.entries(())) if other else (one.key for one in self.target.entries())
+        return next((name for name in names if not name.startswith(".")), "")
+
+    def begin(self, folder: str, begun: Begun, vm: str = "") -> None:
+        """Make a folder ours, for a backup of the VM of that name. Raises TargetError."""
+        if self.layout == "nau" and vm:
+            begun = begun.model_copy(update={"twin": twins.new_twin(vm, begun.started)})
         self.store_fact(f"{folder}/{BEGUN}", begun)
 
     def store(self, key: str, chunks: Iterable[Buffer]) -> Stored:
@@ -160,8 +174,15 @@ class Repository:
             raise TargetError(f"{backup.address} was removed meanwhile")
 
     def publish(self, folder: str, manifest: Manifest) -> Backup:
-        """Write the manifest: from now on this generation of the backup is the one that counts."""
+        """Write the manifest: from now on this generation of the backup is the one that counts.
+
+        The second names of the layout "nau" are there before, and what calls them good comes after it.
+        """
+        begun = self._read(f"{folder}/{BEGUN}", Begun) if self.target.other_names() else None
+        twin = twins.own_twin(self.target, begun)
+        twins.lay(self.target, folder, (file.name for file in manifest.files), twin)
         self.store_fact(f"{folder}/{generation_name(MANIFEST, manifest.generation)}", manifest)
+        twins.mark(self.target, twin)
         return Backup(self.target.label, folder, manifest)
 
     def superseded(self, backup: Backup) -> list[str]:
@@ -218,7 +239,7 @@ class Repository:
                 reasons.append(error.message)
                 unread |= not isinstance(error, Unbelievable)
                 continue
-            missing = _missing(manifest, files)
+            missing = manifest.missing(files)
             if missing is None:
                 verified = self._verified(folder, files, manifest.generation)
                 rehearsed = self._rehearsed(folder, files, manifest.generation)
@@ -245,11 +266,17 @@ class Repository:
         self.finish_removal(backup.folder)
 
     def finish_removal(self, folder: str) -> None:
-        """Go on with a removal: manifests first, then images and the rest, and what says that it is ours last."""
-        files = self._files(folder)
+        """Go on with a removal: manifests first, then images and the rest, and what says that it is ours last.
+
+        The second names go before the files themselves, which tell whose the names are.
+        """
+        files, begun = self._files(folder), self.begun(folder)
         last = [f"{folder}/{BEGUN}", f"{folder}/{TRASH}"]
         manifests = [key for key in files if key.count("/") == folder.count("/") + 1 and _is_manifest(key)]
-        for key in (*manifests, *(key for key in files if key not in manifests and key not in last), *last):
+        for key in manifests:
+            self.target.delete(key)
+        twins.withdraw(self.target, folder, files, begun.twin if begun else None)
+        for key in (*(key for key in files if key not in manifests and key not in last), *last):
             self.target.delete(key)
 
     def abandon(self, folder: str) -> None:
@@ -257,10 +284,13 @@ class Repository:
         for leftover in self.target.leftovers():
             if leftover.key.startswith(f"{folder}/"):
                 self.target.discard(leftover)
-        if any(_is_manifest(key) for key in self._files(folder)):
+        files, twin = self._files(folder), twins.own_twin(self.target, self.begun(folder))
+        if any(_is_manifest(key) for key in files):
+            twins.mark(self.target, twin)
             return
+        twins.withdraw(self.target, folder, files, twin)
         begun = f"{folder}/{BEGUN}"
-        for key in (*(key for key in self._files(folder) if key != begun), begun):
+        for key in (*(key for key in files if key != begun), begun):
             self.target.delete(key)
 
     def fetch_small(self, key: str) -> bytes:
@@ -355,17 +385,6 @@ class Repository:
                 # A folder in which nothing came to lie is deleted by the name of something that might.
                 names.add(f"{inner[len(folder) + 1 :]}/{'vif-0' if inner.endswith('/VIFs') else 'vbd'}.cfg")
         return sorted(f"{folder}/{name}" for name in names if is_ours(name))
-
-
-def _missing(manifest: Manifest, files: Mapping[str, int]) -> str | None:
-    """Say which file of a manifest is not there whole, if any."""
-    for file in manifest.files:
-        size = files.get(file.name)
-        if size is None:
-            return f"{file.name} is missing"
-        if size != file.size:
-            return f"{file.name} has {size:,} bytes instead of {file.size:,}"
-    return None
 
 
 def backup_folder(key: str) -> str:

@@ -83,6 +83,11 @@ class Backup:
                 return result
         return None
 
+    @property
+    def unread(self) -> bool:
+        """Whether it was adopted and never found good as a whole since: it counts for nothing until then."""
+        return self.manifest.adopted is not None and self.proven("full") is None
+
     def proven(self, level: Level) -> Verified | None:
         """Return the newest verification that found it good and looked at no less than `level` does."""
         rank = LEVELS.index(level)

@@ -29,17 +29,27 @@ def group_of(backup: Backup) -> Group:
     return (backup.target, manifest.pool.uuid, manifest.vm.uuid if manifest.vm else "", manifest.job)
 
 
+def counts_with(other: Backup, fresh: Backup) -> bool:
+    """Whether the rule that a fresh backup goes by counts another one; an adopted one does not know its pool."""
+    target, pool, vm, job = group_of(other)
+    fresh_target, fresh_pool, fresh_vm, fresh_job = group_of(fresh)
+    same = (target, vm, job) == (fresh_target, fresh_vm, fresh_job)
+    return same and (pool == fresh_pool or other.manifest.adopted is not None)
+
+
 def decide(backups: Iterable[Backup], keep: Keep, as_of: datetime) -> list[Decision]:
     """Decide about the backups of one or more groups, newest first within each.
 
     The newest `keep.last` stay, and the newest of each method stays until told: a job that turns to another method
     does not lose the only backups that hold all disks. What is dated after `as_of`, the time of the backup that has
     just been made, was made under a wrong clock: it stays, and takes nobody's place. So does what a verification has
-    found wrong: it is no proven backup any more, but what is left of it may be the best that there is of its day.
+    found wrong: it is no proven backup any more, but what is left of it may be the best that there is of its day. And
+    so does what was adopted and has not been verified whole.
     """
     groups: dict[Group, list[Backup]] = defaultdict(list)
-    for backup in backups:
-        groups[group_of(backup)].append(backup)
+    for backup in sorted(backups, key=lambda backup: backup.manifest.adopted is not None):
+        fresh = (group[0] for group in groups.values() if counts_with(backup, group[0]))
+        groups[group_of(next(fresh, backup))].append(backup)
     return [decision for group in groups.values() for decision in _decide_group(group, keep, as_of)]
 
 
@@ -51,8 +61,11 @@ def _decide_group(backups: list[Backup], keep: Keep, as_of: datetime) -> Iterabl
     yield from (
         Decision(backup, keep=True, reason="its verification failed, which is for you to judge") for backup in wrong
     )
-    methods: set[str] = set()
     present = [backup for backup in present if not backup.fault]
+    unproven = [backup for backup in present if backup.unread]
+    yield from (Decision(backup, keep=True, reason="it was adopted and never verified whole") for backup in unproven)
+    methods: set[str] = set()
+    present = [backup for backup in present if not backup.unread]
     for rank, backup in enumerate(sorted(present, key=_age, reverse=True), 1):
         first = backup.manifest.method not in methods
         methods.add(backup.manifest.method)

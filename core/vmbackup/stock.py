@@ -18,9 +18,9 @@ def free(lane: Lane) -> int | None:
 def kept(target: str, job: str, backups: Iterable[Backup], vms: Iterable[VM]) -> Iterator[Kept]:
     """Say for each VM what a job keeps of it on a target, whatever other jobs keep there.
 
-    What a verification has found wrong is no copy.
+    What a verification has found wrong is no copy, and what was adopted is one once it was verified.
     """
-    good = [backup for backup in backups if backup.manifest.job == job and not backup.fault]
+    good = [backup for backup in backups if backup.manifest.job == job and not (backup.fault or backup.unread)]
     for vm in vms:
         own = [backup for backup in good if backup.manifest.vm and backup.manifest.vm.uuid == vm.uuid]
         whole = [result.moment for backup in own if (result := backup.proven("full"))]

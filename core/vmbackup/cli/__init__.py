@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from vmbackup.cli import (
+    adopt,
     check,
     compress,
     config,
@@ -57,6 +58,7 @@ app.command("list")(listing.list_backups)
 app.command("show")(listing.show)
 app.command("status")(status.status)
 app.command("verify")(verify.verify_backups)
+app.command("adopt")(adopt.adopt)
 app.command("check")(check.check)
 app.command("compress")(compress.compress_backups)
 app.command("mirror")(mirror.mirror_backups)

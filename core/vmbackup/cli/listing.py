@@ -77,6 +77,8 @@ def show(
         ("finished", moment(manifest.finished)),
         ("folder", found.folder),
     ]
+    if manifest.adopted:
+        lines.append(("adopted", f"from NAU VMbackup's {'/'.join(manifest.adopted.folder)}"))
     if vm:
         lines += [("left out", f"the disk {disk.name!r} at position {disk.position}") for disk in vm.left_out]
         lines += [("secrets", ", ".join(vm.secrets))] if vm.secrets else []

@@ -21,13 +21,16 @@ def _target() -> None:
 @app.command("init")
 def init(
     label: Annotated[str, typer.Argument(help="The target, as the configuration names it.")],
+    not_empty: Annotated[
+        bool, typer.Option("--not-empty", help="Other things may lie there; they stay untouched.")
+    ] = False,
     config: ConfigOption = None,
 ) -> int:
     """Make an empty target ours, and print the id that the configuration needs."""
     repository = open_site(config).repository(label)
     identity = Identity(id=str(uuid.uuid4()), label=label, created=datetime.now(UTC))
     with repository.target:
-        repository.initialise(identity)
+        repository.initialise(identity, not_empty=not_empty)
     out = console()
     out.print(f"The target {label} is set up. Write into \\[targets.{label}]:", soft_wrap=True)
     out.print()

@@ -21,6 +21,12 @@ def incompatible(backup: Backup, ova: Ova, pool: Surroundings, way: Way) -> Iter
 
     A newer archive is refused by its version of xapi (xapi: import.ml).
     """
+    machines = sum(1 for _ in ova.of_class("VM"))
+    if way == "machine" and machines != 1:
+        yield (
+            f"the metadata holds {machines} VMs, so that there is nothing to put around the disk",
+            "Restore the disk alone, with --disk, or for a VM, with --vm.",
+        )
     oldest = min((host.xapi for host in pool.hosts if host.xapi), default=())
     wrote = (ova.version.xapi_major, ova.version.xapi_minor)
     if way != "machine" and oldest and wrote > oldest:

@@ -61,11 +61,29 @@ class Chain:
         """Make the folders that are missing and, in the last of them, the file `name`; return it, open for writing."""
         for _ in range(ATTEMPTS):
             try:
-                self._make_folders()
+                self.make_folders()
                 return os.open(name, NEW_FILE, FILE_MODE, dir_fd=self.folder)
             except FileNotFoundError:
                 self._close()
         raise removed_meanwhile(name)
+
+    def make_folders(self) -> None:
+        """Open the folders, and make those that are missing."""
+        while not self.descend():
+            level = len(self._open) - 1
+            name = self._names[level]
+            try:
+                os.mkdir(name, FOLDER_MODE, dir_fd=self.folder)
+            except FileExistsError:
+                found = self.look(name)
+                if found is not None and not stat.S_ISDIR(found.st_mode):
+                    raise not_a_folder(name) from None
+                continue
+            self._made.add(level)
+            descriptor = self._step(name)
+            if descriptor is not None:
+                self._open.append(descriptor)
+                set_mode(descriptor, FOLDER_MODE)
 
     def flush_above(self) -> None:
         """Make the names of the folders durable.
@@ -126,23 +144,6 @@ class Chain:
                 continue
             except OSError:
                 return
-
-    def _make_folders(self) -> None:
-        while not self.descend():
-            level = len(self._open) - 1
-            name = self._names[level]
-            try:
-                os.mkdir(name, FOLDER_MODE, dir_fd=self.folder)
-            except FileExistsError:
-                found = self.look(name)
-                if found is not None and not stat.S_ISDIR(found.st_mode):
-                    raise not_a_folder(name) from None
-                continue
-            self._made.add(level)
-            descriptor = self._step(name)
-            if descriptor is not None:
-                self._open.append(descriptor)
-                set_mode(descriptor, FOLDER_MODE)
 
     def _step(self, name: str) -> int | None:
         """Open one folder of the deepest; a file has nothing below it, so it is as good as nothing."""

@@ -2,22 +2,34 @@
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Final, TypeVar
 
-from vmbackup import Buffer, Entry, KeyMissing, KeyRefused, Leftover, Settings, Stored, Target, TargetError, check_key
+from vmbackup import (
+    Buffer,
+    Entry,
+    KeyMissing,
+    KeyRefused,
+    Leftover,
+    OtherNames,
+    Settings,
+    Stored,
+    Target,
+    TargetError,
+    check_key,
+)
 from vmbackup_targets.chain import Chain
+from vmbackup_targets.other_names import FILE_SYSTEMS_OWN, FolderNames
 from vmbackup_targets.partial import PARTIAL, Partial, abandoned
 from vmbackup_targets.trouble import ADVICE, Explained
 
 PIECE: Final = 1 << 20
-# `mke2fs` puts it at the root of every ext file system, for the use of `fsck` alone.
-FILE_SYSTEMS_OWN: Final = frozenset({"lost+found"})
 S_co = TypeVar("S_co", bound=Settings, covariant=True)
+T = TypeVar("T")
 
 
 class FolderTarget(Target[S_co]):
@@ -29,6 +41,7 @@ class FolderTarget(Target[S_co]):
     unless it is mounted with `nolock` or `local_lock`; on other shares, only the age of a leftover tells.
     """
 
+    any_name = True
     advice: ClassVar[Mapping[int, str]] = ADVICE
     """What to do about an error of the operating system, by its number."""
 
@@ -82,6 +95,10 @@ class FolderTarget(Target[S_co]):
     def local_path(self, key: str) -> Path | None:
         """Below the folder, as long as that is open."""
         return self._folder / key if self._root is not None else None
+
+    def other_names(self) -> OtherNames:
+        """Every name below the folder, as hard links where a file has a key, too."""
+        return FolderNames(self._opened(), self.explained, self._in_time)
 
     def fetch(self, key: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """The bytes, in pieces of 1 MiB."""
@@ -172,6 +189,11 @@ class FolderTarget(Target[S_co]):
     def explained(self, doing: str, key: str = "") -> Explained:
         """Return a context whose OSErrors become TargetErrors: what could not be done, such as "stored", and why."""
         return Explained(self.label, doing, key, self._path(key), self.advice)
+
+    def _in_time(self, doing: str, key: str, call: Callable[[], T]) -> T:
+        """Do what waits for the storage; a subclass may give it up after a while. See `explained` for `doing`."""
+        del doing, key
+        return call()
 
     @contextmanager
     def _at(self, key: str) -> Iterator[tuple[Chain, str]]:
