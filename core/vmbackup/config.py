@@ -189,6 +189,15 @@ class PoolDatabase(Settings):
     keep: Keep | None = None
 
 
+class TargetRules(Settings):
+    """What of a target's section is the core's own business."""
+
+    id: str = Field(default="", description="what `vmbackup target init` has printed")
+    backup_layout: Literal["own", "nau"] = Field(
+        default="own", description='"nau": backups get the folders, names and markers of NAU VMbackup, too'
+    )
+
+
 class MirrorRules(Settings):
     """What of a mirror's section is the core's own business."""
 

@@ -8,7 +8,7 @@ neither `if` nor `then`, so that each section names its plugins in an `anyOf` to
 import re
 from collections.abc import Mapping
 
-from vmbackup.config import LABEL, Config, MirrorRules, NotifierRules
+from vmbackup.config import LABEL, Config, MirrorRules, NotifierRules, TargetRules
 from vmbackup.contracts import Compressor, Method, Mirror, Notifier, Reporter, Target
 from vmbackup.registry import Registry
 from vmbackup.settings_schema import Schema, schema_of
@@ -23,7 +23,7 @@ SECTIONS = {
 }
 # Keys that the core reads in a section itself, beside those of the plugin.
 OURS: Mapping[str, Schema] = {
-    Target.kind: {"id": {"type": "string", "description": "what `vmbackup target init` has printed"}},
+    Target.kind: schema_of(TargetRules)["properties"],
     Mirror.kind: schema_of(MirrorRules)["properties"],
     Notifier.kind: schema_of(NotifierRules)["properties"],
 }

@@ -10,7 +10,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from vmbackup.bench import Packing
-from vmbackup.config import Config, Job, MirrorRules, NotifierRules, Section
+from vmbackup.config import Config, Job, MirrorRules, NotifierRules, Section, TargetRules
 from vmbackup.config_file import ConfigFile, ConfigProblem, problems_of, secret_shown
 from vmbackup.contracts import Method, Mirror, Notifier, Plugin, Reporter, Target
 from vmbackup.errors import ConfigError
@@ -23,6 +23,7 @@ from vmbackup.xapi.session import Session
 from vmbackup.xapi.trust import Address, Trust
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ class Site:
         )
         mirrors = collect.each("mirrors", "mirror", job.mirrors, config.mirrors, lambda label, _: self._mirror(label))
         packing = collect.make(partial(self._packing, name, job))
+        collect.problems += _changes_later(name, job, repositories)
         reporters = collect.each("report", "reporter", job.report, config.reporters, registry.reporter)
         notifiers = collect.each("notify", "notifier", job.notify, config.notifiers, self._notifier)
         collect.problems += _unknown_in_hooks(config)
@@ -122,11 +124,15 @@ class Site:
         )
 
     def _repository(self, label: str) -> Repository:
-        section = dict(self.config.targets[label])
-        identity = section.pop("id", "")
+        rules, section = _split(TargetRules, self.config.targets[label], ("targets", label))
         target = self.registry.target(label, section)
         self._keep_secrets(target)
-        return Repository(target, str(identity))
+        if rules.backup_layout == "nau" and not target.any_name:
+            problem = (
+                'a target of this type takes keys alone; "nau" is for those that take any name, as local and nfs do'
+            )
+            raise SectionError([ConfigProblem(("targets", label, "backup-layout"), problem)])
+        return Repository(target, rules.id, rules.backup_layout)
 
     def mirror(self, label: str) -> tuple[Mirror[Settings], MirrorRules]:
         """Return a mirror and the core's rules for it. Raises ConfigError."""
@@ -141,11 +147,7 @@ class Site:
         return mirror, rules
 
     def _mirror(self, label: str) -> tuple[Mirror[Settings], MirrorRules]:
-        own, section = _split(self.config.mirrors[label], MirrorRules)
-        try:
-            rules = MirrorRules.model_validate(own)
-        except ValidationError as error:
-            raise SectionError(problems_of(error, MirrorRules, ("mirrors", label))) from None
+        rules, section = _split(MirrorRules, self.config.mirrors[label], ("mirrors", label))
         mirror = self.registry.mirror(label, section)
         mirror.meet(self._opened)
         return mirror, rules
@@ -163,11 +165,7 @@ class Site:
         return notifier
 
     def _notifier(self, label: str, whole: Section) -> tuple[Notifier[Settings], NotifierRules]:
-        own, section = _split(whole, NotifierRules)
-        try:
-            rules = NotifierRules.model_validate(own)
-        except ValidationError as error:
-            raise SectionError(problems_of(error, NotifierRules, ("notifiers", label))) from None
+        rules, section = _split(NotifierRules, whole, ("notifiers", label))
         if unknown := [job for job in rules.jobs if job not in self.config.jobs]:
             raise SectionError(
                 [ConfigProblem(("notifiers", label, "jobs"), _unknown("job", unknown[0], self.config.jobs))]
@@ -202,6 +200,25 @@ class Site:
         return Packing(compressor=compressor)
 
 
+def _split(kind: type[R], section: Section, at: tuple[str, ...]) -> tuple[R, Section]:
+    """Return what of a plugin's section is the core's own business, and the rest. Raises SectionError."""
+    names = {name for field in kind.model_fields for name in (field, field.replace("_", "-"))}
+    own = {key: value for key, value in section.items() if key in names}
+    try:
+        rules = kind.model_validate(own)
+    except ValidationError as error:
+        raise SectionError(problems_of(error, kind, at)) from None
+    return rules, {key: value for key, value in section.items() if key not in own}
+
+
+def _changes_later(name: str, job: Job, repositories: Iterable[Repository]) -> Iterator[ConfigProblem]:
+    """Yield what is wrong with compressing backups later whose images have second names, which would not follow."""
+    laid = [repository.target.label for repository in repositories if repository.layout == "nau"]
+    if laid and job.compress and job.compress.when == "after":
+        problem = f'"after" exchanges images, but those on {laid[0]} have second names (backup-layout = "nau")'
+        yield ConfigProblem(("jobs", name, "compress", "when"), problem)
+
+
 class _Collector:
     """Makes plugins and keeps what is wrong with their sections, so that all of it is told at once."""
 
@@ -231,12 +248,6 @@ class _Collector:
             elif (plugin := self.make(partial(factory, label, sections[label]))) is not None:
                 made.append(plugin)
         return made
-
-
-def _split(section: Section, rules: type[Settings]) -> tuple[Section, Section]:
-    """Return what of a section is the core's own business, and what is the plugin's."""
-    own = {key: value for key, value in section.items() if key in rules.model_fields}
-    return own, {key: value for key, value in section.items() if key not in own}
 
 
 def _unknown_in_hooks(config: Config) -> Iterator[ConfigProblem]:
