@@ -193,8 +193,9 @@ class TargetRules(Settings):
     """What of a target's section is the core's own business."""
 
     id: str = Field(default="", description="what `vmbackup target init` has printed")
-    backup_layout: Literal["own", "nau"] = Field(
-        default="own", description='"nau": backups get the folders, names and markers of NAU VMbackup, too'
+    backup_layout: Literal["own", "nau", "xo"] = Field(
+        default="own",
+        description='"nau": backups get the folders and names of NAU VMbackup, too; "xo": Xen Orchestra\'s, only read',
     )
 
 

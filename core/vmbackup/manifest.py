@@ -93,6 +93,13 @@ class StoredFile(Fact):
         return "sha256" if self.content_digest.startswith("sha256:") else "xxh3-128"
 
 
+class Undigested(StoredFile):
+    """A file of which nobody has written a digest down. No manifest that is read back has one."""
+
+    sha256: str = ""
+    content_digest: str = ""
+
+
 class ImageDisk(Fact):
     """One disk inside the image; see `vmbackup.images.DiskEvidence` for what the figures mean."""
 

@@ -61,12 +61,14 @@ class Unfinished:
 class Broken:
     """A folder that seems to hold a backup and cannot be believed, and why. It is never touched.
 
-    `unread` says that its manifest could not be read, so that it may be none the worse.
+    `unread` says that its manifest could not be read, so that it may be none the worse; `foreign` that it is whole, as
+    far as anybody knows, but not for us to read.
     """
 
     folder: str
     reason: str
     unread: bool = False
+    foreign: bool = False
 
 
 class Unbelievable(TargetError):
@@ -75,7 +77,7 @@ class Unbelievable(TargetError):
 
 F = TypeVar("F", bound=Fact)
 Found = Backup | Unfinished | Broken
-Layout = Literal["own", "nau"]
+Layout = Literal["own", "nau", "xo"]
 
 
 class Repository:

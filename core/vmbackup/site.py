@@ -15,6 +15,7 @@ from vmbackup.config_file import ConfigFile, ConfigProblem, problems_of, secret_
 from vmbackup.contracts import Method, Mirror, Notifier, Plugin, Reporter, Target
 from vmbackup.errors import ConfigError
 from vmbackup.manifest import Later
+from vmbackup.orchestra import OrchestraRepository
 from vmbackup.registry import Registry, SectionError
 from vmbackup.repository import Repository
 from vmbackup.settings import Settings, holds_secret
@@ -104,7 +105,7 @@ class Site:
         )
         mirrors = collect.each("mirrors", "mirror", job.mirrors, config.mirrors, lambda label, _: self._mirror(label))
         packing = collect.make(partial(self._packing, name, job))
-        collect.problems += _changes_later(name, job, repositories)
+        collect.problems += _out_of_place(name, job, repositories)
         reporters = collect.each("report", "reporter", job.report, config.reporters, registry.reporter)
         notifiers = collect.each("notify", "notifier", job.notify, config.notifiers, self._notifier)
         collect.problems += _unknown_in_hooks(config)
@@ -127,6 +128,8 @@ class Site:
         rules, section = _split(TargetRules, self.config.targets[label], ("targets", label))
         target = self.registry.target(label, section)
         self._keep_secrets(target)
+        if rules.backup_layout == "xo":
+            return OrchestraRepository(target)
         if rules.backup_layout == "nau" and not target.any_name:
             problem = (
                 'a target of this type takes keys alone; "nau" is for those that take any name, as local and nfs do'
@@ -211,8 +214,12 @@ def _split(kind: type[R], section: Section, at: tuple[str, ...]) -> tuple[R, Sec
     return rules, {key: value for key, value in section.items() if key not in own}
 
 
-def _changes_later(name: str, job: Job, repositories: Iterable[Repository]) -> Iterator[ConfigProblem]:
-    """Yield what is wrong with compressing backups later whose images have second names, which would not follow."""
+def _out_of_place(name: str, job: Job, repositories: Collection[Repository]) -> Iterator[ConfigProblem]:
+    """Yield what a job asks of targets that their layouts do not allow."""
+    for repository in repositories:
+        if repository.layout == "xo":
+            problem = f"{repository.target.label} holds Xen Orchestra's backups, and is only read"
+            yield ConfigProblem(("jobs", name, "targets"), problem)
     laid = [repository.target.label for repository in repositories if repository.layout == "nau"]
     if laid and job.compress and job.compress.when == "after":
         problem = f'"after" exchanges images, but those on {laid[0]} have second names (backup-layout = "nau")'

@@ -1,18 +1,23 @@
 """An old image read whole and proven, with the checks that a new one passes, and what its manifest says of it then."""
 
-import io
-import tarfile
-import zlib
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal
 
-from vmbackup.adopt.particulars import XML_LIMIT, OldDisk, Particulars
+from vmbackup.adopt.particulars import OldDisk, Particulars
 from vmbackup.adopt.tree import OldImage
 from vmbackup.bench import stored_file
-from vmbackup.errors import ImageError
-from vmbackup.images import DiskEvidence, Evidence, ImageCheck, PackedCheck, RawCheck, VhdCheck, XvaCheck, read_ova
+from vmbackup.images import (
+    DiskEvidence,
+    Evidence,
+    ImageCheck,
+    PackedCheck,
+    RawCheck,
+    VhdCheck,
+    XvaCheck,
+    first_member,
+    read_ova,
+)
 from vmbackup.manifest import Image, ImageDisk, StoredFile
 from vmbackup.repository import Repository
 from vmbackup.slices import Slicing
@@ -60,16 +65,7 @@ def unprovable(image: OldImage, told: Particulars) -> str:
 
 def ova_of(old: Old, repository: Repository) -> bytes:
     """Return `ova.xml` out of an XVA. Raises ImageError where it does not begin with one, and TargetError."""
-    with closing(_File(repository.target.fetch(old.key))) as file:
-        try:
-            with tarfile.open(fileobj=io.BufferedReader(file), mode="r|gz" if old.image.gzip else "r|") as archive:
-                member = archive.next()
-                if member is None or member.name != "ova.xml" or member.size > XML_LIMIT:
-                    raise ImageError("an XVA begins with ova.xml, and this does not", position=0)
-                content = archive.extractfile(member)
-                ova = content.read() if content else b""
-        except (tarfile.TarError, EOFError, zlib.error) as error:
-            raise ImageError(f"it is no XVA: {error}", position=0) from None
+    ova, _ = first_member(repository.target.fetch(old.key))
     read_ova(ova)
     return ova
 
@@ -131,23 +127,3 @@ def _image_disk(proof: DiskEvidence, position: int, device: str, name: str, old:
         blocks_digest=proof.blocks_digest,
         original_uuid=original,
     )
-
-
-class _File(io.RawIOBase):
-    """Pieces of bytes as a file to read from."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override] # io's own type takes any buffer
-        if not self._rest:
-            self._rest = memoryview(next(self._pieces, b""))
-        with memoryview(buffer) as room:
-            length = min(len(room), len(self._rest))
-            room[:length] = self._rest[:length]
-        self._rest = self._rest[length:]
-        return length

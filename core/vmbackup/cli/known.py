@@ -13,11 +13,12 @@ from vmbackup.site import Site
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What there is, oldest first; the folders that cannot be believed, and the targets that could not be read."""
+    """What there is, oldest first; folders that cannot be believed, targets that could not be read, others' backups."""
 
     backups: list[Backup]
     broken: list[tuple[str, Broken]]
     away: list[tuple[str, VmbackupError]]
+    foreign: list[tuple[str, Broken]]
 
     def choose(self, text: str) -> Backup:
         """Return the backup that `text` names, and warn of targets that might hold a newer one.
@@ -33,7 +34,7 @@ class Known:
 
 def known(site: Site, targets: list[str] | None) -> Known:
     """Look at these targets, or at all; one that is named and cannot be read raises TargetError or TargetNotProven."""
-    found = Known([], [], [])
+    found = Known([], [], [], [])
     for label in targets or sorted(site.config.targets):
         try:
             _look(site, label, found)
@@ -53,4 +54,4 @@ def _look(site: Site, label: str, found: Known) -> None:
             if isinstance(thing, Backup):
                 found.backups.append(thing)
             elif isinstance(thing, Broken):
-                found.broken.append((label, thing))
+                (found.foreign if thing.foreign else found.broken).append((label, thing))

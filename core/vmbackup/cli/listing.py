@@ -33,6 +33,9 @@ def list_backups(
                 "broken": [
                     {"target": label, "folder": found.folder, "reason": found.reason} for label, found in there.broken
                 ],
+                "foreign": [
+                    {"target": label, "folder": found.folder, "reason": found.reason} for label, found in there.foreign
+                ],
                 "away": [{"target": label, "message": error.message} for label, error in there.away],
             }
         )
@@ -44,6 +47,8 @@ def list_backups(
         out.print("There are no backups yet.")
     for label, found in there.broken:
         out.print(f"[red]broken[/] {label}:{found.folder}: {name(found.reason)}", soft_wrap=True)
+    for label, found in there.foreign:
+        out.print(f"[yellow]left[/] {label}:{found.folder}: {name(found.reason)}", soft_wrap=True)
     for label, error in there.away:
         out.print(f"[yellow]away[/] {label}: {name(error.message)}", soft_wrap=True)
         if error.advice:
@@ -95,7 +100,9 @@ def show(
         out.print(disks)
     files = table("file", "size", "compressed by", "sha256", right=("size",))
     for file in manifest.files:
-        files.add_row(file.name, size(file.size), _packed(file.compressor, file.packed_by), file.sha256[:16] + "…")
+        files.add_row(
+            file.name, size(file.size), _packed(file.compressor, file.packed_by), file.sha256 and file.sha256[:16] + "…"
+        )
     out.print()
     out.print(files)
     return 0

@@ -1,8 +1,9 @@
 """The formats of images: a check reads the bytes while they pass and says at their end whether they are whole."""
 
 from vmbackup.images.check import DiskEvidence, Evidence, ImageCheck, Sink
+from vmbackup.images.first_member import first_member
 from vmbackup.images.ova import Ova, OvaDisk, OvaObject, OvaVersion, read_ova
-from vmbackup.images.packed import PackedCheck, sniff
+from vmbackup.images.packed import PackedCheck, Packing, sniff
 from vmbackup.images.raw import RawCheck
 from vmbackup.images.vhd import VhdCheck
 from vmbackup.images.vhd_layout import BLOCK as VHD_BLOCK
@@ -21,10 +22,12 @@ __all__ = [
     "OvaObject",
     "OvaVersion",
     "PackedCheck",
+    "Packing",
     "RawCheck",
     "Sink",
     "VhdCheck",
     "XvaCheck",
+    "first_member",
     "read_ova",
     "sniff",
     "vhd_size",
