@@ -9,8 +9,9 @@ from tests.core.builders import START, backup
 from tests.core.verify.images import result
 
 from vmbackup.config import Keep
+from vmbackup.manifest import Twin, Verified
 from vmbackup.results import Backup
-from vmbackup.retention import decide, group_of
+from vmbackup.retention import counts_with, decide, group_of
 
 KEEPS = st.integers(1, 12).map(lambda last: Keep(last=last))
 
@@ -206,3 +207,22 @@ def test_the_last_good_backup_outlives_any_number_of_damaged_ones() -> None:
 def test_a_damaged_backup_says_why_it_stays() -> None:
     (decision,) = decide([damaged(backup())], Keep(last=1), END)
     assert (decision.keep, "verification failed" in decision.reason) == (True, True)
+
+
+def adopted(backup: Backup, *, verified: bool = True) -> Backup:
+    """The same backup as one that was adopted, which does not know its pool."""
+    twin = Twin(folder=("web", "backup"), stem="web", adopted=True)
+    unknown = backup.manifest.pool.model_copy(update={"uuid": "unknown"})
+    manifest = backup.manifest.model_copy(update={"adopted": twin, "pool": unknown})
+    result = Verified(generation=1, moment=END, level="full", read=0, seconds=0, written_by="")
+    return replace(backup, manifest=manifest, verified=(result,) if verified else ())
+
+
+def test_adopted_backups_count_with_those_of_their_vm_and_job_once_they_are_verified() -> None:
+    fresh = backup(at=START + timedelta(days=9))
+    good, other = adopted(backup(at=START)), adopted(backup(at=START, job="another"))
+    unread = adopted(backup(at=START + timedelta(days=1)), verified=False)
+    assert [counts_with(one, fresh) for one in (good, unread, other)] == [True, True, False]
+    assert not counts_with(backup(at=START, pool="f00dfeed-0000-4000-8000-000000000002"), fresh)
+    assert removed([fresh, good, unread, other], Keep(last=1)) == {place(good)}
+    assert removed([good, fresh], Keep(last=2)) == set()

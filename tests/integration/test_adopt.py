@@ -131,6 +131,23 @@ def test_an_adopted_vm_comes_back(old: tuple[World, Exports], kind: str, layout:
     assert len(vm["VIFs"]) == len(original["VIFs"])
 
 
+def test_zeros_that_a_host_has_sent_behind_a_disk_are_kept_from_the_pool(old: tuple[World, Exports]) -> None:
+    world, exports = old
+    copy = exports.lay(world.target, VM, "2019-06-01 02:00", "raw")
+    with (copy / f"{VM}.raw").open("ab") as image:
+        image.write(bytes(MIB))
+    assert world.cli("adopt", str(world.target)).returncode == 0
+    done = world.cli("restore", f"{VM}@latest", "--disk", "xvda", "--json")
+    assert done.returncode == 0, done.stderr
+    (restored,) = json_of(done)["disks"].values()  # type: ignore[attr-defined]
+    (original,) = [
+        vdi["uuid"]
+        for vdi in world.pool.records("VDI").values()
+        if vdi["name_label"] == "root" and vdi["uuid"] != restored
+    ]
+    assert world.pool.same(original, restored)
+
+
 @pytest.mark.parametrize("kind", ["raw", "vhd"])
 def test_without_the_metadata_of_a_vm_its_disk_alone_comes_back(old: tuple[World, Exports], kind: str) -> None:
     world, exports = old

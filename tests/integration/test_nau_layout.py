@@ -94,7 +94,7 @@ def test_a_vm_whose_name_no_folder_can_have_fails_alone(laid: World) -> None:
             ('type = "local"', 'type = "s3"\nbucket = "vms"\naccess-key = { env = "A" }\nsecret-key = { env = "B" }'),
             "takes keys alone",
         ),
-        (('backup-layout = "nau"', 'backup-layout = "xo"'), "targets.disk.backup-layout"),
+        (('backup-layout = "nau"', 'backup-layout = "old"'), "targets.disk.backup-layout"),
         (("keep = { last = 4 }", 'keep = { last = 4 }\ncompress = { with = "zstd", when = "after" }'), "second names"),
     ],
 )

@@ -44,6 +44,8 @@ class OrchestraView(Target[Settings]):
 
     def stat(self, key: str) -> Stored | None:
         """Look at the image; of the metadata, which lies inside it, look at what it would be read from."""
+        if key.rpartition("/")[2] not in {IMAGE, METADATA}:
+            return None
         found = self.target.stat(_image(key))
         return Stored(key, found.size) if found else None
 

@@ -1,6 +1,6 @@
 """Making VDIs in the pool and filling them from a backup: from a disk's own image, or from a whole VM's."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 
@@ -32,6 +32,10 @@ def make_disks(source: Source, destination: Destination, plan: RestorePlan, used
     if image.format != "xva":
         (planned,) = plan.disks
         pieces, size = source.pieces(force=plan.force), source.image.content_size
+        if image.format == "raw" and size > planned.disk.virtual_size:
+            # Others keep the zeros that a host may send behind the disk, and a pool takes no more than the disk.
+            size = planned.disk.virtual_size
+            pieces = _within(pieces, size)
         _fill(destination, _request(source, planned, made, image.format), planned, pieces, size)
         return made
     by_uuid = {planned.disk.uuid: planned for planned in plan.disks}
@@ -42,6 +46,15 @@ def make_disks(source: Source, destination: Destination, plan: RestorePlan, used
         body = vhd_stream(size, used[uuid], map(itemgetter(1), group))
         _fill(destination, _request(source, planned, made, "vhd"), planned, body, vhd_size(size, used[uuid]))
     return made
+
+
+def _within(pieces: Iterable[Buffer], size: int) -> Iterator[Buffer]:
+    """Yield the first `size` bytes, and read on: at their end alone the pieces are proven."""
+    for piece in pieces:
+        inside = memoryview(piece).cast("B")[:size]
+        size -= len(inside)
+        if inside:
+            yield inside
 
 
 def _new_vdi(source: Source, planned: PlannedDisk, sign: str) -> dict[str, object]:
