@@ -31,7 +31,7 @@ class Lane:
     def __init__(self, repository: Repository, stall: float = USUAL_STALL) -> None:
         """`stall` is how long nothing may move on the target, in seconds, while somebody waits for it."""
         self._moved = time.monotonic()
-        self.repository = Repository(_Pulsing(repository.target, self.beat), repository.identity, repository.layout)
+        self.repository = repository.through(lambda target: _Pulsing(target, self.beat))
         self.label = repository.target.label
         self._stall = stall
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()

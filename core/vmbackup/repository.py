@@ -7,7 +7,7 @@ is not ours, and nothing in it is ever touched.
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -16,6 +16,7 @@ from typing_extensions import Buffer
 
 from vmbackup import twins
 from vmbackup.contracts import Stored, Target
+from vmbackup.emptiness import something_on
 from vmbackup.errors import TargetError, TargetNotProven
 from vmbackup.manifest import (
     BEGUN,
@@ -92,6 +93,10 @@ class Repository:
         self.identity = identity
         self.layout = layout
 
+    def through(self, wrap: Callable[[Target[Settings]], Target[Settings]]) -> "Repository":
+        """Return the same repository, whose target is reached through what `wrap` makes of it."""
+        return Repository(wrap(self.target), self.identity, self.layout)
+
     def prove(self) -> None:
         """Raise TargetNotProven unless this is the target that the configuration names. Nothing is written."""
         if self.target.stat(IDENTITY) is None:
@@ -122,18 +127,12 @@ class Repository:
                 f"target {self.target.label} is set up already, as {found.label!r}",
                 advice=f'Write into its section: id = "{found.id}"',
             )
-        if not not_empty and (foreign := self._foreign()):
+        if not not_empty and (foreign := something_on(self.target)):
             raise TargetNotProven(
                 f"target {self.target.label} is not empty: there is {foreign!r}",
                 advice="Name an empty folder for vmbackup alone, or say --not-empty: what is not ours stays untouched.",
             )
         self.store_fact(IDENTITY, identity)
-
-    def _foreign(self) -> str:
-        """Name something that lies on the target, or ""; what is hidden belongs to the storage."""
-        other = self.target.other_names()
-        names = (one.name for one in other.entries(())) if other else (one.key for one in self.target.entries())
-        return next((name for name in names if not name.startswith(".")), "")
 
     def begin(self, folder: str, begun: Begun, vm: str = "") -> None:
         """Make a folder ours, for a backup of the VM of that name. Raises TargetError."""

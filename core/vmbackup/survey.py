@@ -65,7 +65,9 @@ def _look(repository: Repository, now: datetime) -> Seen:
     vms = {one.uuid for report in reports for one in report.inventory}
     rehearsals = tuple(one for vm in sorted(vms) for one in islice(repository.rehearsals(vm), 1))
     label = repository.target.label
-    broken = [f"{label}:{one.folder}: {one.reason}" for one in everything if isinstance(one, Broken)]
+    broken = [
+        f"{label}:{one.folder}: {one.reason}" for one in everything if isinstance(one, Broken) and not one.foreign
+    ]
     return Seen(
         backups=tuple(one for one in everything if isinstance(one, Backup)),
         reports=reports,

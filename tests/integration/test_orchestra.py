@@ -174,4 +174,6 @@ def test_its_backups_stand_beside_new_ones(orchestra: tuple[World, Exports]) -> 
     before = digest(world.target)
     assert exit_code(world.run()) == 0
     assert [one["target"] for one in listed(world)] == ["disk", "new"]
+    status = world.cli("status")
+    assert status.returncode == 0, status.stdout
     assert digest(world.target) == before

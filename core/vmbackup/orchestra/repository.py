@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -46,6 +46,10 @@ class OrchestraRepository(Repository):
         """`target` is not entered yet; it is entered by entering `self.target`, through which nothing is written."""
         super().__init__(OrchestraView(target), "", "xo")
         self._tree = target
+
+    def through(self, wrap: Callable[[Target[Settings]], Target[Settings]]) -> Repository:
+        """Wrap what Xen Orchestra's tree lies on, so that it is still only read."""
+        return OrchestraRepository(wrap(self._tree))
 
     def prove(self) -> None:
         """Raise TargetNotProven unless Xen Orchestra's backups lie there, and can be read."""

@@ -35,8 +35,8 @@ class Machine:
 
     @property
     def good(self) -> tuple[Backup, ...]:
-        """Its backups that no verification has found wrong, newest first."""
-        return tuple(backup for backup in self.backups if not backup.fault)
+        """Its backups that no verification has found wrong, newest first; adopted ones once one has found them good."""
+        return tuple(backup for backup in self.backups if not (backup.fault or backup.unread))
 
     @property
     def verified(self) -> datetime | None:
