@@ -166,7 +166,8 @@ class Mirrored:
 class Kept:
     """What a job keeps of a VM on a target at the end of a run: how many good `copies`, and when the newest was taken.
 
-    `verified` is when one of them was last read whole and found good.
+    `verified` is when one of them was last read whole and found good, `leaving` when that was taken which the next one
+    takes the place of.
     """
 
     target: str
@@ -175,6 +176,7 @@ class Kept:
     copies: Size
     newest: Utc | None = None
     verified: Utc | None = None
+    leaving: Utc | None = None
 
 
 @dataclass(frozen=True, slots=True)

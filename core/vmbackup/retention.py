@@ -6,7 +6,7 @@ Only backups that were proven when they were made come in. What is not in the li
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from vmbackup.config import Keep
 from vmbackup.results import Backup
@@ -51,6 +51,18 @@ def decide(backups: Iterable[Backup], keep: Keep, as_of: datetime) -> list[Decis
         fresh = (group[0] for group in groups.values() if counts_with(backup, group[0]))
         groups[group_of(next(fresh, backup))].append(backup)
     return [decision for group in groups.values() for decision in _decide_group(group, keep, as_of)]
+
+
+def displaced(backups: Iterable[Backup], keep: Keep) -> Backup | None:
+    """Return which of one group's backups the next one takes the place of, if that is made as the newest was."""
+    group = sorted(backups, key=_age)
+    if not group:
+        return None
+    moment = group[-1].manifest.snapshot_time + timedelta(seconds=1)
+    manifest = group[-1].manifest.model_copy(update={"snapshot_time": moment, "adopted": None})
+    coming = Backup(group[-1].target, f"{group[-1].folder}-next", manifest)
+    gone = [decision.backup for decision in decide([*group, coming], keep, moment) if not decision.keep]
+    return min(gone, key=_age, default=None)
 
 
 def _decide_group(backups: list[Backup], keep: Keep, as_of: datetime) -> Iterable[Decision]:

@@ -288,7 +288,7 @@ def _prune(bench: Bench, plan: Plan, progress: Progress) -> None:
         progress.removals += removals
         gone = {removal.folder for removal in removals if removal.failure is None}
         left = [backup for backup in existing if backup.folder not in gone]
-        progress.kept += kept(lane.label, progress.run.job, left, [task.vm for task in plan.tasks])
+        progress.kept += kept(lane.label, progress.run.job, left, [task.vm for task in plan.tasks], keeps)
 
 
 def _recall(bench: Bench, plan: Plan, progress: Progress) -> None:

@@ -1,10 +1,12 @@
 """What lies on a target when a run ends: how much fits there still, and which backups of each VM there are."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
+from vmbackup.config import Keep
 from vmbackup.lane import Lane
 from vmbackup.models import VM
 from vmbackup.results import Backup, Kept
+from vmbackup.retention import displaced
 
 
 def free(lane: Lane) -> int | None:
@@ -15,14 +17,17 @@ def free(lane: Lane) -> int | None:
         return None
 
 
-def kept(target: str, job: str, backups: Iterable[Backup], vms: Iterable[VM]) -> Iterator[Kept]:
-    """Say for each VM what a job keeps of it on a target, whatever other jobs keep there.
+def kept(
+    target: str, job: str, backups: Iterable[Backup], vms: Iterable[VM], keeps: Mapping[str, Keep]
+) -> Iterator[Kept]:
+    """Say for each VM what a job keeps of it on a target by its rule in `keeps`, whatever other jobs keep there.
 
     What a verification has found wrong is no copy, and what was adopted is one once it was verified.
     """
     good = [backup for backup in backups if backup.manifest.job == job and not (backup.fault or backup.unread)]
     for vm in vms:
         own = [backup for backup in good if backup.manifest.vm and backup.manifest.vm.uuid == vm.uuid]
+        leaving = displaced(own, keeps[vm.uuid])
         whole = [result.moment for backup in own if (result := backup.proven("full"))]
         yield Kept(
             target=target,
@@ -31,4 +36,5 @@ def kept(target: str, job: str, backups: Iterable[Backup], vms: Iterable[VM]) ->
             copies=len(own),
             newest=max((backup.manifest.snapshot_time for backup in own), default=None),
             verified=max(whole, default=None),
+            leaving=leaving.manifest.snapshot_time if leaving else None,
         )

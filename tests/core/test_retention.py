@@ -11,7 +11,7 @@ from tests.core.verify.images import result
 from vmbackup.config import Keep
 from vmbackup.manifest import Twin, Verified
 from vmbackup.results import Backup
-from vmbackup.retention import counts_with, decide, group_of
+from vmbackup.retention import counts_with, decide, displaced, group_of
 
 KEEPS = st.integers(1, 12).map(lambda last: Keep(last=last))
 
@@ -226,3 +226,15 @@ def test_adopted_backups_count_with_those_of_their_vm_and_job_once_they_are_veri
     assert not counts_with(backup(at=START, pool="f00dfeed-0000-4000-8000-000000000002"), fresh)
     assert removed([fresh, good, unread, other], Keep(last=1)) == {place(good)}
     assert removed([good, fresh], Keep(last=2)) == set()
+
+
+def test_which_backup_the_next_one_takes_the_place_of() -> None:
+    days = [backup(at=START + timedelta(days=day)) for day in range(4)]
+    assert displaced(days, Keep(last=4)) == days[0]
+    assert displaced(days, Keep(last=5)) is None
+    assert displaced([], Keep(last=1)) is None
+    disk = backup(at=START - timedelta(days=1), method="vdi-export")
+    assert displaced([disk, *days], Keep(last=4)) == days[0], "the only one by its method stays"
+    wrong = replace(days[0], verified=(result(wrong="damaged"),))
+    assert displaced([wrong, *days[1:]], Keep(last=3)) == days[1]
+    assert displaced(days[:1], Keep(last=1)) == days[0]

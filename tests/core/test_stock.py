@@ -8,6 +8,7 @@ from tests.core.builders import START, backup, vm
 from tests.core.stores import ID, local
 from tests.core.verify.images import result
 
+from vmbackup.config import Keep
 from vmbackup.errors import TargetLost
 from vmbackup.lane import Lane
 from vmbackup.repository import Repository
@@ -32,8 +33,8 @@ def test_what_is_kept_of_each_vm_and_when_it_was_read_whole() -> None:
         backup(at=START + 9 * DAY, job="daily"),
         backup(at=START + 9 * DAY, database=True),
     ]
-    assert list(kept("nas", "weekend", backups, [WEB, DB])) == [
-        Kept("nas", "web", WEB.uuid, 3, START + 3 * DAY, START + 7 * DAY),
+    assert list(kept("nas", "weekend", backups, [WEB, DB], {WEB.uuid: Keep(last=3), DB.uuid: Keep(last=4)})) == [
+        Kept("nas", "web", WEB.uuid, 3, START + 3 * DAY, START + 7 * DAY, leaving=START + DAY),
         Kept("nas", "db", DB.uuid, 0),
     ]
 

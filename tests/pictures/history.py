@@ -106,6 +106,7 @@ def _run(number: int, runs: int, chance: Random) -> Report:
                 min(number + 1, 30),
                 started,
                 started - timedelta(days=place * 7 % 23, hours=20),
+                started - timedelta(days=29) if number >= 29 else None,
             )
             for place, (name, _, _) in enumerate(VMS)
         ),

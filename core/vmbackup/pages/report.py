@@ -99,10 +99,14 @@ def _failed(report: Report) -> list[tuple[str, Failure]]:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is kept of a VM: how many good copies on each target, and when one of them was last read whole."""
+    """What is kept of a VM: how many good copies on each target, and when one of them was last read whole.
+
+    `leaving` is when the first was taken that the next backup takes the place of.
+    """
 
     copies: tuple[int, ...]
     verified: datetime | None
+    leaving: datetime | None
 
 
 def _kept(report: Report) -> dict[str, Standing]:
@@ -112,7 +116,9 @@ def _kept(report: Report) -> dict[str, Standing]:
         by_vm.setdefault(kept.uuid, []).append(kept)
     return {
         uuid: Standing(
-            tuple(one.copies for one in ones), max((one.verified for one in ones if one.verified), default=None)
+            tuple(one.copies for one in ones),
+            max((one.verified for one in ones if one.verified), default=None),
+            min((one.leaving for one in ones if one.leaving), default=None),
         )
         for uuid, ones in by_vm.items()
     }
