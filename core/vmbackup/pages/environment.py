@@ -36,6 +36,7 @@ def environment() -> Environment:
         "moment": moment,
         "day": day,
         "ago": ago,
+        "near": near,
         "counted": counted,
         "mark": MARKS.__getitem__,
     }
@@ -88,6 +89,11 @@ def moment(when: datetime) -> str:
 def day(when: date) -> str:
     """Return a day for people."""
     return f"{when.day} {when:%b %Y}"
+
+
+def near(when: date, now: date) -> str:
+    """Return a day for people, without its year where that is the present one."""
+    return f"{when.day} {when:%b}" if when.year == now.year else day(when)
 
 
 def ago(when: datetime, now: datetime) -> str:

@@ -115,6 +115,13 @@ def test_a_page_shows_what_was_removed_copied_rehearsed_and_kept() -> None:
     assert "9 days ago" in stock
 
 
+def test_a_page_says_which_copy_goes_next() -> None:
+    stocked = ALL["a run that took stock"]
+    leaving = replace(stocked.kept[0], leaving=stocked.finished.replace(year=2024, month=2, day=9))
+    assert "9 Feb 2024 goes next" in page(replace(stocked, kept=(leaving,)))
+    assert "goes next" not in page(stocked)
+
+
 def test_a_page_needs_nothing_beside_itself() -> None:
     read = Read(page(GOOD))
     assert not [value for value in read.values if re.match(r"\s*(https?:|//|file:)", value)]
