@@ -24,7 +24,7 @@ class Adoptions:
         self, found: Iterable[Copy | Stranger], done: Mapping[Names, Backup], other: OtherNames, job: str
     ) -> None:
         """Show what would be done with what was `found`, beside what is `done` already; nothing is changed."""
-        shown = table("copy", "would be", "taken", "image", "size", "VM's UUID", right=("size",))
+        shown = table("copy", "would be", "taken", "image", "size", "VM", right=("size",))
         for one in found:
             if isinstance(one, Stranger):
                 self._keep("left", one.path, one.what)
@@ -34,13 +34,13 @@ class Adoptions:
             left = one.left or (unprovable(one.image, told) if one.image else "")
             word = "already" if one.folder in done else "left" if left else "adopted"
             self._keep(word, one.path, left, uuid=told.uuid or None)
-            file = one.image.file if one.image else None
+            image = one.image
             shown.add_row(
                 name(one.path),
                 f"{_coloured(word)}{': ' if left else ''}{name(left)}",
                 moment(one.taken),
-                *((name(file.name), size(file.size or 0)) if file else ("", "")),
-                told.uuid or "unknown, so never removed",
+                *((f"{image.format}{'.gz' if image.gzip else ''}", size(image.file.size or 0)) if image else ("", "")),
+                told.uuid[:8] or "unknown",
             )
         if self._as_json:
             print_json({"job": job, "copies": self._facts})

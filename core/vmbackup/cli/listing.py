@@ -73,10 +73,10 @@ def show(
         return 0
     out = console()
     out.print(f"[bold]{name(found.address)}[/]", soft_wrap=True)
-    vm = manifest.vm
+    vm, pool = manifest.vm, manifest.pool
     lines = [
         ("VM", f"{vm.name} ({vm.uuid}), {vm.power_state.lower()} when it was taken" if vm else "the pool database"),
-        ("pool", f"{manifest.pool.name} ({manifest.pool.uuid}), {manifest.pool.product}"),
+        ("pool", f"{pool.name} ({pool.uuid}), {pool.product}" if pool.product else "unknown"),
         ("job", f"{manifest.job}, {manifest.method}, {manifest.written_by}"),
         ("snapshot", moment(manifest.snapshot_time)),
         ("finished", moment(manifest.finished)),
