@@ -75,9 +75,12 @@ def configured(world: World, port: int, mail: int, authority: Authority) -> dict
     (world.folder / "key").write_bytes(b"no key")
     targets = ["disk", *labels["target"]]
     more = f"notify = {json.dumps(labels['notifier'])}\nmirrors = {json.dumps(labels['mirror'])}\n"
-    whole = job("web*", more=f'{more}report = ["archive"]\n').replace('["disk"]', json.dumps(targets))
+    whole = job("web*", more=f'{more}report = ["archive", "pages", "texts"]\n').replace('["disk"]', json.dumps(targets))
     (world.folder / "reports").mkdir()
-    world.configure(f'{text}\n[reporters.archive]\ntype = "json"\npath = "{world.folder}/reports"\n{whole}')
+    kinds = {"archive": "json", "pages": "html", "texts": "text"}
+    for label, kind in kinds.items():
+        text += f'[reporters.{label}]\ntype = "{kind}"\npath = "{world.folder}/reports"\n'
+    world.configure(text + whole)
     return labels
 
 
@@ -115,7 +118,9 @@ def test_no_secret_is_seen_where_nothing_can_be_reached(
             world,
             ("run", "test"),
             ("run", "test", "--json"),
-            ("list", "--mirrors"),
+            ("run", "test", "--log-format", "json"),
+            ("status",),
+            ("site", f"{world.folder}/reports/site"),
             ("notify", "flush"),
             ("notify", "test", "webhook"),
         )
@@ -124,6 +129,7 @@ def test_no_secret_is_seen_where_nothing_can_be_reached(
         assert all(label in text for text in runs), f"{label} has not failed, and so shows nothing"
     assert all("is kept for the next run" in text for text in runs)
     lie = kept(world)
+    assert {Path(name).suffix for name, _ in lie} >= {".html", ".json", ".txt"}
     assert {Path(name).parent.name for name, _ in lie if "/spool/" in name} == set(labels["notifier"])
     assert any(b"messenger.py" in line for line in processes), "the processes were not looked at"
     assert seen([*told, *lie, *(("ps", line) for line in processes)], words) == []
