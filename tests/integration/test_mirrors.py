@@ -82,6 +82,13 @@ target = "second"
         assert done.returncode == 0, done.stdout
 
 
+def damage(path: Path) -> None:
+    """Turn over one bit of an image."""
+    data = bytearray(path.read_bytes())
+    data[MIB] ^= 1
+    path.write_bytes(data)
+
+
 @pytest.fixture
 def pair(tmp_path: Path, pool: Simulator) -> Pair:
     for number in range(2):
@@ -158,10 +165,7 @@ def test_what_is_wrong_is_not_passed_on(pair: Pair) -> None:
     pair.run()
     held.rename(pair.second)
     wrong, good = pair.world.backups()
-    path = pair.world.target / wrong.folder / "image.xva"
-    data = bytearray(path.read_bytes())
-    data[MIB] ^= 1
-    path.write_bytes(data)
+    damage(pair.world.target / wrong.folder / "image.xva")
     done = pair.world.cli("mirror")
     assert done.returncode == 3
     assert "image.xva is not what was stored: its SHA-256 has changed" in done.stdout
@@ -185,10 +189,7 @@ def test_what_cannot_be_read_on_one_target_is_copied_from_another(pair: Pair) ->
     pair.run()
     held.rename(pair.second)
     wrong, good = pair.world.backups()
-    path = pair.world.target / wrong.folder / "image.xva"
-    data = bytearray(path.read_bytes())
-    data[MIB] ^= 1
-    path.write_bytes(data)
+    damage(pair.world.target / wrong.folder / "image.xva")
     done = pair.world.cli("mirror")
     assert done.returncode == 3
     assert "image.xva is not what was stored: its SHA-256 has changed" in done.stdout

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vmbackup.cli.logs import Wish
 from vmbackup.cli.nau_reading import tell
-from vmbackup.cli.output import console, name
+from vmbackup.cli.output import console, name, sole_output
 from vmbackup.cli.preview import preview_job
 from vmbackup.cli.run import looking_on, summary
 from vmbackup.cli.signals import interruptible
@@ -70,10 +70,11 @@ class Call:
 
     def run(self, as_json: bool, strict: bool) -> int:
         """Do it."""
+        out = sole_output() if as_json else None
         site, job = self._ready()
         remarking = Remarking(self.reading)
         wish = Wish(site.config.log.format, quiet=False)
-        with interruptible(self.state), looking_on(site, wish, as_json=as_json, strict=strict) as watcher:
+        with interruptible(self.state), looking_on(site, wish, out, strict=strict) as watcher:
             report = run_job(site, job, Several((remarking, watcher)))
         if not as_json:
             summary(report, console())

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 from rich.console import Console
@@ -36,9 +36,11 @@ def run(
     """Run a job: back up its VMs, prove each backup, and remove what is kept no longer."""
     if as_json and (quiet or log_format):
         raise ConfigError("--json prints the events of a run; it has no log lines for --log-format or --quiet")
+    # Before any plugin is imported, and may print.
+    out = sole_output() if as_json else None
     site = open_site(config, state)
     wish = Wish(log_format or site.config.log.format, quiet)
-    with interruptible(site.state()), looking_on(site, wish, as_json=as_json, strict=strict) as watcher:
+    with interruptible(site.state()), looking_on(site, wish, out, strict=strict) as watcher:
         report = run_job(site, job, watcher)
     if wish.summary and not as_json:
         summary(report, console())
@@ -47,13 +49,11 @@ def run(
 
 
 @contextmanager
-def looking_on(site: Site, wish: Wish, *, as_json: bool, strict: bool) -> Iterator[Watcher]:
-    """Give the watcher of a run for standard output and for `vmbackup watch`, until the end of the `with`."""
+def looking_on(site: Site, wish: Wish, out: TextIO | None, *, strict: bool) -> Iterator[Watcher]:
+    """Give the watcher of a run: for `vmbackup watch`, and for people, or for programs on `out`."""
     board = Board(strict=strict)
     broadcast = Broadcast(site.state().folder, board.picture)
-    seen: AbstractContextManager[Watcher] = (
-        nullcontext(JsonLines(sole_output())) if as_json else for_people(board, wish)
-    )
+    seen: AbstractContextManager[Watcher] = nullcontext(JsonLines(out)) if out else for_people(board, wish)
     with seen as watcher:
         yield Several((board, broadcast, watcher))
 
