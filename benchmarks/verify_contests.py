@@ -61,7 +61,7 @@ def _stored(target: Local, source: Source, compressor: str | None) -> Backup:
     made = REGISTRY.compressor(compressor, {}) if compressor else None
     folder, name = f"pool/vm/{compressor}", "image.xva" + (made.suffix if made else "")
     check = XvaCheck({UUID: source.size})
-    content = Meter(check.feed(piece) for piece in _xva(source))
+    content = Meter((check.feed(piece) for piece in _xva(source)), "xxh3-128" if made else "sha256")
     stored = Meter(made.compress(content)) if made else content
     target.store(f"{folder}/{name}", stored)
     evidence = check.close()

@@ -28,13 +28,17 @@ def draw(folder: Path, chromium: Browser, work: Path) -> None:
     report.write_text(report_page(runs[0], runs[1:]))
     publish(pages(holdings(runs, kept_backups(runs[:30]))), work / "site")
     machine = next((work / "site" / "vms").glob("PROD-gitlab--*"))
+    index = work / "site" / "index.html"
     desktop, phone = WIDTHS["desktop"], WIDTHS["phone"]
     shots: Mapping[str, Callable[[], None]] = {
         "report-light": lambda: chromium.open(report, "light", desktop),
         "report-dark": lambda: chromium.open(report, "dark", desktop),
         "report-phone": lambda: chromium.open(report, "light", phone),
         "report-print": lambda: chromium.open(report, "print", PAPER),
-        "site-index": lambda: chromium.open(work / "site" / "index.html", "light", desktop),
+        "site-index": lambda: chromium.open(index, "light", desktop),
+        "site-dark": lambda: chromium.open(index, "dark", desktop),
+        "site-phone": lambda: chromium.open(index, "light", phone),
+        "site-print": lambda: chromium.open(index, "print", PAPER),
         "site-vm": lambda: chromium.open(machine, "dark", desktop),
     }
     for name, show in shots.items():
