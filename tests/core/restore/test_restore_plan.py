@@ -24,7 +24,7 @@ from tests.core.restore.cases import (
 )
 
 from vmbackup.errors import VmbackupError
-from vmbackup.images import Ova, OvaVersion
+from vmbackup.images import Ova, OvaObject, OvaVersion
 from vmbackup.restore import Wishes
 from vmbackup.restore.records import new_vif, new_vm
 
@@ -202,7 +202,7 @@ def test_metadata_of_any_kind_gives_a_plan(
     objects: list[tuple[str, dict[str, object]]], wishes: Wishes, form: str
 ) -> None:
     of = backup(DISKS if form == "xva" else DISKS[:1], form=form)
-    found = tuple(obj(cls, number, **record) for number, (cls, record) in enumerate(objects))
+    found = tuple(OvaObject(cls, f"Ref:{number}", record) for number, (cls, record) in enumerate(objects))
     meta = Ova(OvaVersion(2, 1, 20, "", ""), found, tuple(ova_disk(disk, "Ref:0") for disk in DISKS))
     planned = plan(wishes, pool(neighbours=(neighbour("o", state="Running", macs=[MACS[1]]),)), of, meta)
     assert all(isinstance(said, str) for said in (*planned.warnings, *problems(planned), *advice(planned)))
