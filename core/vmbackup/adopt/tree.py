@@ -76,8 +76,11 @@ def find(other: OtherNames, base: Names, ours: Collection[str]) -> Iterator[Copy
 def moment_of(name: str) -> datetime | None:
     """Return the time that a copy's folder is named by, in UTC, or None for any other name."""
     match = _STAMP.fullmatch(name)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = map(int, match.groups())
     try:
-        return datetime(*map(int, match.groups())).astimezone(UTC) if match else None  # type: ignore[arg-type]
+        return datetime(year, month, day, hour, minute, second).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 

@@ -19,8 +19,8 @@ def simulate(
 ) -> int:
     """Run a simulated pool until it is interrupted; its state stays in DIR, a demo pool at first."""
     # To import the simulator takes 0.2 s, more than a third of the start of a command that has no use for it.
-    from vmbackup.simulator import load_rules, serve  # noqa: PLC0415
-    from vmbackup.simulator.control import Control  # noqa: PLC0415
+    from vmbackup.simulator import load_rules, serve  # noqa: PLC0415 - see above
+    from vmbackup.simulator.control import Control  # noqa: PLC0415 - see above
 
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
     try:

@@ -24,7 +24,7 @@ def write_site(
 ) -> int:
     """Write a static site of all backups and runs, for people. Needs no pool. Exits 10 if a target is not there."""
     # What draws pages takes a while to import.
-    from vmbackup.website import gather, pages, publish  # noqa: PLC0415
+    from vmbackup.website import gather, pages, publish  # noqa: PLC0415 - see above
 
     holdings = gather(open_site(config), max_age_in_time(max_age), datetime.now(UTC), _warn)
     away = holdings.seen.away

@@ -128,7 +128,7 @@ def _literal(part: str) -> str | None:
 
 
 def _escape(part: str) -> str:
-    known = len(part) < 2 or not part.startswith("\\") or not (part[1].isascii() and part[1].isalpha())  # noqa: PLR2004
+    known = len(part) < 2 or not part.startswith("\\") or not (part[1].isascii() and part[1].isalpha())  # noqa: PLR2004 - a pair
     return part if known or part[1] in ESCAPES else part[1]
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import re
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,11 +98,20 @@ def large(paths: Path | None = None) -> MadeOriginal:
 def test_of_a_file_that_was_cut_only_the_rest_is_sent(daemon: Daemon, tmp_path: Path, *, by_path: bool) -> None:
     with Proxy(daemon.port, after=20 * MIB) as proxy, through(proxy, daemon) as mirror:
         original = large(tmp_path if by_path else None)
-        proxy.event = proxy.cut
+        image = daemon.root / original.folder / "image.xva"
+
+        def cut() -> None:
+            # What the daemon has not read when the line is cut is lost.
+            until = time.monotonic() + 60
+            while not (image.exists() and image.stat().st_size > 16 * MIB) and time.monotonic() < until:
+                time.sleep(0.01)
+            proxy.cut()
+
+        proxy.event = cut
         with pytest.raises(TargetLost, match=r"mirror far: sending pool--.*: rsync ended with 1[02]"):
             mirror.copy(original)
-        there = (daemon.root / original.folder / "image.xva").stat().st_size
-        assert 8 * MIB < there < LARGE
+        there = image.stat().st_size
+        assert 16 * MIB < there < LARGE
         proxy.sent = 0
         mirror.copy(original)
         assert proxy.sent < LARGE - there + MIB

@@ -52,7 +52,7 @@ def message(report: Report, label: str, sender: str, recipients: Sequence[str], 
 @cache
 def _template() -> "Template":
     # Every command imports the notifiers, and few send a mail.
-    from jinja2 import Environment, PackageLoader  # noqa: PLC0415
+    from jinja2 import Environment, PackageLoader  # noqa: PLC0415 - see above
 
     loader = PackageLoader("vmbackup_notifiers.email")
     return Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True).get_template("mail.html")
